@@ -1,0 +1,64 @@
+# Every command of the house. Each first makes sure of .venv and its packages.
+
+PYTHON  := .venv/bin/python
+RUNTIME := .venv/.runtime
+DEV     := .venv/.dev
+BROWSER := .venv/.browser
+
+# Production's settings, so far as the checks want them.
+PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
+	ALLOWED_HOSTS=review.example.com PROVIDER=openai OPENAI_API_KEY=sk-lint \
+	SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \
+	DATABASE_URL=sqlite://:memory:
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo run test lint format screenshots bench
+
+help: ## List these commands
+	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
+		printf "make %-12s %s\n", target[1], $$NF }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Play the whole story on SQLite; ONCE=1: to its end, then stop
+	$(PYTHON) manage.py demo $(if $(ONCE),--once)
+
+run: $(RUNTIME) .env ## Serve, with the settings in .env
+	mkdir -p var
+	$(PYTHON) manage.py migrate
+	$(PYTHON) manage.py collectstatic --noinput
+	$(PYTHON) manage.py serve
+
+test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retry"
+	@$(PYTHON) tests/run.py $(ARGS)
+
+lint: $(DEV) ## Check style, types, imports, migrations and settings
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	$(PRODUCTION) .venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PRODUCTION) $(PYTHON) manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+format: $(DEV) ## Lay the code out, and mend what can be mended by itself
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+screenshots: $(DEV) $(BROWSER) ## Take the pictures of every page
+	$(PYTHON) tests/e2e/screenshots.py
+
+bench: $(DEV) ## Measure what docs promise
+	$(PYTHON) -m tests.bench
+
+$(RUNTIME): requirements.txt
+	@.ci/setup runtime
+
+$(DEV): requirements.txt requirements-dev.txt
+	@.ci/setup dev
+
+$(BROWSER): $(DEV)
+	@.ci/setup browser
+
+.env:
+	@umask 077; key=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
+		sed "s|^SECRET_KEY=.*|SECRET_KEY=$$key|" .env.example > $@
+	@echo "Made .env with a new SECRET_KEY: look into it, PROVIDER is for you to choose."

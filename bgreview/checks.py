@@ -1,0 +1,41 @@
+"""What must be set before anything starts."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+PROVIDERS = ("openai", "sandbox")
+
+
+@register(Tags.security)
+def provider_is_chosen(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Which provider is used is said, never guessed; with openai there is a key."""
+    if settings.PROVIDER not in PROVIDERS:
+        return [
+            Error(
+                f"PROVIDER is {settings.PROVIDER!r}.",
+                hint="Set PROVIDER=openai with a key, or PROVIDER=sandbox to try it.",
+                id="bgreview.E001",
+            )
+        ]
+    if settings.PROVIDER == "openai" and not settings.OPENAI_API_KEY:
+        return [
+            Error(
+                "PROVIDER=openai, but OPENAI_API_KEY is empty.",
+                hint="Put the key into the environment or into .env.",
+                id="bgreview.E002",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """In production no sandbox key, no wildcard host, links that people can open."""
+    problems: list[CheckMessage] = []
+    if "*" in settings.ALLOWED_HOSTS:
+        problems.append(Error("ALLOWED_HOSTS allows any host.", id="bgreview.E003"))
+    if not settings.HTTPS:
+        problems.append(Error("PUBLIC_URL is not https.", id="bgreview.E004"))
+    return problems

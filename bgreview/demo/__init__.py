@@ -1,0 +1,1 @@
+"""What `manage.py demo` works with: four job types, and real inputs to run them on."""

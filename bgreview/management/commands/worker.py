@@ -1,0 +1,46 @@
+"""manage.py worker: both clusters under watch, until SIGTERM or Ctrl-C."""
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from bgreview.clusters import Cluster
+from jobs.queue import DEFAULT, SWEEPS, ensure_schedules
+
+EVERY = 1.0  # seconds between two looks at the clusters
+
+
+class Command(BaseCommand):
+    help = "Run what happens in the background: sweeps and the outbox."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        ensure_schedules(settings.SWEEPS)
+        self.clusters = [Cluster(SWEEPS), Cluster(DEFAULT)]
+        self.stdout.write("worker: sweeps and outbox are starting")
+        while not self.stop.wait(EVERY):
+            self.watch()
+        for cluster in self.clusters:
+            cluster.dismiss()
+        for cluster in self.clusters:
+            cluster.bury()
+
+    def watch(self) -> None:
+        """Replace what is no good: the fresh one first, then the old one retires."""
+        for place, cluster in enumerate(self.clusters):
+            try:
+                complaint = cluster.complaint()
+                if complaint:
+                    self.stderr.write(f"worker: a new {cluster.name}: {complaint}")
+                    self.clusters[place] = Cluster(cluster.name)
+                    cluster.dismiss()
+                    cluster.bury()
+            except DatabaseError as error:
+                self.stderr.write(f"worker: the database is away: {error}")
+                connection.close()

@@ -1,0 +1,70 @@
+/* Small helpers. Every page works without them. */
+"use strict";
+{
+  const typing = (element) =>
+    element.matches("input, textarea, select, [contenteditable]");
+
+  /* Rows of a list open on a click anywhere in them. */
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("#result_list tbody tr");
+    const control = event.target.closest("a, input, label, button, summary");
+    const link = row && row.querySelector("th a");
+    if (link && !control && !String(getSelection())) link.click();
+  });
+
+  /* A form is sent once; coming back with the back button opens it again. */
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-once]");
+    if (!form) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-once]")) {
+      delete form.dataset.sent;
+    }
+  });
+
+  /* Live parts ask for news while the page is looked at, and not while in use. */
+  const due = new WeakMap();
+  setInterval(() => {
+    if (document.hidden || !window.htmx) return;
+    for (const part of document.querySelectorAll("[data-refresh]")) {
+      const wait = Number(part.dataset.refresh) * 1000;
+      if (!due.has(part)) due.set(part, Date.now() + wait);
+      if (Date.now() < due.get(part) || part.contains(document.activeElement)) continue;
+      due.set(part, Date.now() + wait);
+      window.htmx.trigger(part, "refresh");
+    }
+  }, 1000);
+
+  /* Filters close with Escape and with a click elsewhere. */
+  const close = (except) => {
+    for (const open of document.querySelectorAll("details.menu[open]")) {
+      if (!except || !open.contains(except)) open.open = false;
+    }
+  };
+  document.addEventListener("click", (event) => close(event.target));
+
+  /* Keys: "/" finds the search, others focus what names them in data-key. */
+  const KEYS = "bgreview-shortcuts";
+  const on = () => localStorage.getItem(KEYS) !== "off";
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!on() || typing(event.target)) return;
+    const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!target) return;
+    event.preventDefault();
+    target.focus();
+  });
+  for (const button of document.querySelectorAll("[data-shortcuts]")) {
+    const say = () => { button.querySelector("span").textContent = on() ? "on" : "off"; };
+    button.hidden = false;
+    say();
+    button.addEventListener("click", () => {
+      localStorage.setItem(KEYS, on() ? "off" : "on");
+      say();
+    });
+  }
+}

@@ -1,0 +1,21 @@
+"""Every address of the house."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from bgreview import health
+from jobs.kit.problems import not_found
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(("jobs.api.urls", "api"))),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    re_path(r"^api/", not_found),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("statusz", health.statusz),
+]

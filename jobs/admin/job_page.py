@@ -1,0 +1,119 @@
+"""The page of one job: where it is, who owes what, and all that happened."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import Left, Length
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+
+from jobs.admin.panels import Panel, panels_of
+from jobs.explain import explain
+from jobs.models import Attempt, Job, RawResponse, Result
+from jobs.rendering import render_value
+from jobs.services.progress import progress_of
+from jobs.services.rendered import html_of
+
+RAW_HEAD = 20_000  # characters of a raw response that the page itself shows
+LIVE = [Job.Status.QUEUED, Job.Status.RUNNING, Job.Status.APPROVED]
+RETRYABLE = [Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.EXPIRED]
+
+
+def show_job(
+    desk: ModelAdmin[Any], request: HttpRequest, object_id: str
+) -> HttpResponse:
+    """The job's page; a live part that asks again learns when all of it is stale."""
+    if not desk.has_view_permission(request):
+        raise PermissionDenied
+    job = find_job(request, object_id)
+    if request.headers.get("HX-Request") and request.GET.get("was") != job.status:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    context = {
+        **desk.admin_site.each_context(request),
+        "opts": desk.opts,
+        "title": str(job),
+        **what_is_shown(request, job),
+    }
+    request.current_app = desk.admin_site.name  # type: ignore[attr-defined]
+    return TemplateResponse(request, "admin/jobs/job/page.html", context)
+
+
+def find_job(request: HttpRequest, object_id: str) -> Job:
+    """The job, when this person may see it; else there is none."""
+    rows = Job.objects.visible_to(request.user)
+    rows = rows.select_related("version__job_type", "requester", "thread")
+    if not object_id.isdecimal():
+        raise Http404
+    return get_object_or_404(rows, pk=object_id)
+
+
+def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """Everything on the page, in a number of queries that does not grow."""
+    panels = panels_of(request, job)
+    sees_all = request.user.has_perm("jobs.view_unapproved")
+    return {
+        "job": job,
+        "explanation": explain(job),
+        "progress": progress_of(job),
+        "live": job.status in LIVE,
+        "panels": panels,
+        "input_html": render_value(job.input, job.version.input_schema),
+        "attempts": attempts_of(job),
+        "results": _results(job, sees_all),
+        "events": job.events.select_related("beside"),
+        "raws": _raws(job) if sees_all else [],
+        "raw_head": RAW_HEAD,
+        **_next_steps(request, job, panels),
+    }
+
+
+def attempts_of(job: Job) -> QuerySet[Attempt]:
+    """Its runs with their evidence, as every page shows them."""
+    return job.attempts.order_by("number").prefetch_related("traces", "tool_calls")
+
+
+def _results(job: Job, sees_all: bool) -> list[dict[str, Any]]:
+    """Newest first; what is not approved needs a right of its own."""
+    rows = job.results.select_related("author", "attempt").prefetch_related("citations")
+    return [
+        {
+            "result": result,
+            "approved": _is_approved(result, job),
+            "html": html_of(result) if sees_all or _is_approved(result, job) else None,
+        }
+        for result in rows.order_by("-number")
+    ]
+
+
+def _is_approved(result: Result, job: Job) -> bool:
+    return bool(job.approved_hash) and result.content_hash == job.approved_hash
+
+
+def _raws(job: Job) -> QuerySet[RawResponse]:
+    rows = RawResponse.objects.filter(attempt__job=job).defer("body")
+    rows = rows.annotate(head=Left("body", RAW_HEAD), size=Length("body"))
+    return rows.select_related("attempt").order_by("attempt__number")
+
+
+def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str, Any]:
+    """What this person can do next; `step` is the one to do first."""
+    may = request.user.has_perm
+    waiting = [Job.Status.QUEUED, Job.Status.RUNNING]
+    return {
+        "step": next((panel.action for panel in panels if panel.action), None),
+        "can_retry": job.status in RETRYABLE and may("jobs.retry_job"),
+        "can_check": job.status in waiting and may("jobs.retry_job"),
+        "can_cancel": job.may_become(Job.Status.CANCELLED) and may("jobs.cancel_job"),
+    }
+
+
+def raw_response(request: HttpRequest, pk: int) -> HttpResponse:
+    """The provider's body as it came, as plain text."""
+    if not request.user.has_perm("jobs.view_unapproved"):
+        raise PermissionDenied
+    visible = Job.objects.visible_to(request.user)
+    raw = get_object_or_404(RawResponse, attempt__job__in=visible, pk=pk)
+    return HttpResponse(raw.body, content_type="text/plain; charset=utf-8")

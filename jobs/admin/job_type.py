@@ -1,0 +1,92 @@
+"""Job types, and the versions that say what they do."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from jsonschema import validators
+from jsonschema.exceptions import SchemaError
+
+from jobs.kit import looks
+from jobs.kit.versioned import PrettyJson, VersionedAdmin
+from jobs.models import JobType, JobTypeVersion
+
+
+class VersionForm(forms.ModelForm[JobTypeVersion]):
+    """What a version says, each part with its rule."""
+
+    input_schema = PrettyJson()
+    output_schema = PrettyJson()
+    tools = PrettyJson(empty=list)
+    options = PrettyJson(empty=dict)
+
+    class Meta:
+        model = JobTypeVersion
+        fields = (
+            "model",
+            "instructions",
+            "prompt_template",
+            "input_schema",
+            "output_schema",
+            "tools",
+            "options",
+            "max_output_tokens",
+            "max_tries",
+            "on_lost",
+            "attempt_seconds",
+            "deadline_seconds",
+            "waives_review",
+        )
+
+    def _schema(self, name: str) -> Any:
+        schema = self.cleaned_data[name]
+        try:
+            validators.validator_for(schema).check_schema(schema or {})
+        except (SchemaError, TypeError, AttributeError) as wrong:
+            message = getattr(wrong, "message", str(wrong))
+            raise forms.ValidationError(f"This is not a JSON schema: {message}") from wrong
+        return schema
+
+    def clean_input_schema(self) -> Any:
+        return self._schema("input_schema") or {}
+
+    def clean_output_schema(self) -> Any:
+        return self._schema("output_schema")
+
+
+@admin.register(JobType)
+class JobTypeAdmin(VersionedAdmin):
+    """Kinds of job; what integrators submit under never changes."""
+
+    list_display = ("title", "name", "state", "version", "description")
+    search_fields = ("title", "name")
+    fields = ("name", "title", "description", "is_active")
+    ordering = ("name",)
+    sortable_by = ()
+    version_model = JobTypeVersion
+    version_form = VersionForm
+    add_label = "Add a job type"
+    empty_title = "No job types yet"
+    empty_note = "A job type says which model runs, with which prompt and schemas."
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        last = JobTypeVersion.objects.filter(job_type=OuterRef("pk"))
+        newest = last.order_by("-number").values("number")[:1]
+        return super().get_queryset(request).annotate(newest=Subquery(newest))
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        return ("name",) if obj else ()
+
+    @admin.display(description="State")
+    def state(self, job_type: JobType) -> SafeString:
+        return looks.badge("active" if job_type.is_active else "switched_off")
+
+    @admin.display(description="Version")
+    def version(self, job_type: Any) -> Any:
+        return job_type.newest or looks.NONE

@@ -1,0 +1,34 @@
+"""Panels on the job page that other apps put there: jobs knows nothing of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+
+from jobs.models import Job
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A template and its context; `action`: address and words of the next step."""
+
+    template: str
+    context: dict[str, Any] = field(default_factory=dict)
+    action: tuple[str, str] | None = None
+
+
+PanelMaker = Callable[[HttpRequest, Job], Panel | None]
+_makers: list[PanelMaker] = []
+
+
+def register(maker: PanelMaker) -> PanelMaker:
+    """Have `maker` asked for a panel whenever a job page is shown."""
+    _makers.append(maker)
+    return maker
+
+
+def panels_of(request: HttpRequest, job: Job) -> list[Panel]:
+    """The panels that have something to say about this job to this person."""
+    made = (maker(request, job) for maker in _makers)
+    return [panel for panel in made if panel is not None]

@@ -1,0 +1,58 @@
+"""API tokens: whose they are and when they were last used; they can be revoked."""
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.kit import looks
+from jobs.kit.readonly import ReadOnlyAdmin
+from jobs.models import ApiToken
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Made by manage.py createtoken, which shows it once; deleted here."""
+
+    list_display = ("shown_name", "user", "made", "used", "expires")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
+    fields = ("name", "user", "created", "last_used_at", "expiry")
+    sortable_by = ()
+    actions = ("revoke_selected",)
+    list_title = "API tokens"
+    list_note = "Make one with manage.py createtoken USERNAME; only its hash is kept."
+    empty_title = "No tokens"
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return request.user.has_perm("jobs.delete_apitoken")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, object]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description="Revoke selected tokens", permissions=["delete"])
+    def revoke_selected(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        count = tokens.count()
+        tokens.delete()
+        noun = "token was" if count == 1 else "tokens were"
+        self.message_user(request, f"{count} {noun} revoked.")
+
+    @admin.display(description="Name")
+    def shown_name(self, token: ApiToken) -> str:
+        return token.name or token.token_key
+
+    @admin.display(description="Made")
+    def made(self, token: ApiToken) -> SafeString:
+        return looks.moment(token.created)
+
+    @admin.display(description="Last used")
+    def used(self, token: ApiToken) -> SafeString:
+        return looks.moment(token.last_used_at)
+
+    @admin.display(description="Expires")
+    def expires(self, token: ApiToken) -> SafeString:
+        return looks.moment(token.expiry, due=True)

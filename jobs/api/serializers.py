@@ -1,0 +1,281 @@
+"""How jobs look from outside."""
+
+from dataclasses import asdict
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from jobs.explain import explain
+from jobs.models import (
+    Attempt,
+    Citation,
+    EvidenceTrace,
+    Job,
+    JobEvent,
+    JobType,
+    Result,
+)
+from jobs.services.progress import progress_of
+from jobs.services.submit import LONGEST_DEADLINE, TITLE
+
+FREEFORM = "freeform"
+PARTS = ["result", "evidence", "attempts", "events", "cancel", "retry", "check"]
+JSON_OBJECT = {"type": "object", "additionalProperties": True}
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields it does not know: a misspelt option must not pass in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            raise serializers.ValidationError(
+                {name: ["This field is not known."] for name in sorted(unknown)}
+            )
+        return super().to_internal_value(data)
+
+
+class Metadata(serializers.DictField):
+    """Up to 16 pairs of text, as at the provider."""
+
+    child = serializers.CharField(max_length=512, allow_blank=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        if len(found) > 16 or any(len(name) > 64 for name in found):
+            raise serializers.ValidationError(
+                "At most 16 pairs, names of at most 64 characters."
+            )
+        return found
+
+
+class Submission(StrictSerializer):
+    """`type` and `input`, or `prompt` alone, which runs under the type freeform."""
+
+    type = serializers.CharField(required=False, max_length=50)
+    input = serializers.JSONField(required=False)
+    prompt = serializers.CharField(required=False, trim_whitespace=False)
+    title = serializers.CharField(required=False, max_length=TITLE, allow_blank=True)
+    metadata = Metadata(required=False)
+    deadline_seconds = serializers.IntegerField(
+        required=False, min_value=1, max_value=LONGEST_DEADLINE
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "prompt" in attrs and {"type", "input"} & set(attrs):
+            raise serializers.ValidationError(
+                {"prompt": ["Give either a prompt, or a type and its input."]}
+            )
+        if "prompt" in attrs:
+            return attrs | {"type": FREEFORM, "input": {"prompt": attrs.pop("prompt")}}
+        missing = [name for name in ("type", "input") if name not in attrs]
+        if missing:
+            raise serializers.ValidationError(
+                {name: ["This field is required."] for name in missing}
+            )
+        return attrs
+
+
+class JobBrief(serializers.ModelSerializer[Job]):
+    """A job in a list."""
+
+    id = serializers.UUIDField(source="public_id")
+    type = serializers.CharField(source="version.job_type.name")
+    type_version = serializers.IntegerField(source="version.number")
+    requester = serializers.CharField(source="requester.username")
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = (
+            "id",
+            "status",
+            "type",
+            "type_version",
+            "title",
+            "requester",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "revision",
+            "links",
+        )
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+    def get_links(self, job: Job) -> dict[str, str]:
+        request = self.context.get("request")
+        own = reverse("api:job-detail", args=[job.public_id], request=request)
+        return {"self": own} | {part: f"{own}{part}/" for part in PARTS}
+
+
+class JobDetail(JobBrief):
+    """All of a job but its parts, which have addresses of their own."""
+
+    progress = serializers.SerializerMethodField()
+    attempt = serializers.SerializerMethodField()
+    failure = serializers.SerializerMethodField()
+    next_action = serializers.SerializerMethodField()
+    waiting = serializers.SerializerMethodField()
+    explanation = serializers.SerializerMethodField()
+
+    class Meta(JobBrief.Meta):
+        fields = (
+            *JobBrief.Meta.fields,
+            "input",
+            "metadata",
+            "deadline_at",
+            "progress",
+            "attempt",
+            "failure",
+            "next_action",
+            "waiting",
+            "explanation",
+        )
+
+    def to_representation(self, instance: Job) -> dict[str, Any]:
+        self._explained = explain(instance)
+        return super().to_representation(instance)
+
+    @extend_schema_field(JSON_OBJECT)
+    def get_progress(self, job: Job) -> dict[str, Any]:
+        return asdict(progress_of(job))
+
+    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    def get_attempt(self, job: Job) -> dict[str, Any] | None:
+        last = job.attempts.order_by("number").last()
+        return last and {"number": last.number, "reason": last.reason}
+
+    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    def get_failure(self, job: Job) -> dict[str, str] | None:
+        if not job.failure_class:
+            return None
+        return {
+            "class": job.failure_class,
+            "code": job.failure_code,
+            "message": job.failure_message,
+        }
+
+    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    def get_next_action(self, job: Job) -> dict[str, str] | None:
+        said = self._explained
+        return {"what": said.what, "who": said.who} if said.what else None
+
+    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    def get_waiting(self, job: Job) -> dict[str, Any] | None:
+        said = self._explained
+        if not said.waiting_for:
+            return None
+        return {
+            "for": said.waiting_for,
+            "since": said.since,
+            "by": said.by,
+            "next_check_at": job.wake_at,
+        }
+
+    def get_explanation(self, job: Job) -> str:
+        return self._explained.sentence
+
+
+class CitationView(serializers.ModelSerializer[Citation]):
+    class Meta:
+        model = Citation
+        fields = ("position", "start", "end", "quote", "title", "url", "file")
+
+
+class ResultView(serializers.ModelSerializer[Result]):
+    """One version of the answer; `approved` tells whether it is the approved one."""
+
+    version = serializers.IntegerField(source="number")
+    content = serializers.JSONField()
+    content_sha256 = serializers.CharField(source="content_hash")
+    approved = serializers.SerializerMethodField()
+    citations = CitationView(many=True)
+
+    class Meta:
+        model = Result
+        fields = (
+            "version",
+            "approved",
+            "content",
+            "content_sha256",
+            "flags",
+            "citations",
+            "created_at",
+        )
+
+    def get_approved(self, result: Result) -> bool:
+        return result.job.approved_hash == result.content_hash
+
+
+class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):
+    attempt = serializers.IntegerField(source="attempt.number")
+
+    class Meta:
+        model = EvidenceTrace
+        fields = ("attempt", "position", "kind", "label", "text", "sources")
+
+
+class AttemptView(serializers.ModelSerializer[Attempt]):
+    class Meta:
+        model = Attempt
+        fields = (
+            "uuid",
+            "number",
+            "tries",
+            "reason",
+            "response_id",
+            "provider_status",
+            "created_at",
+            "accepted_at",
+            "ended_at",
+            "settled_at",
+            "failure_class",
+            "failure_code",
+            "failure_message",
+            "follow_up",
+            "input_tokens",
+            "output_tokens",
+            "total_tokens",
+        )
+
+
+class EventView(serializers.ModelSerializer[JobEvent]):
+    class Meta:
+        model = JobEvent
+        fields = (
+            "seq",
+            "kind",
+            "was",
+            "became",
+            "actor",
+            "note",
+            "data",
+            "at",
+            "digest",
+        )
+
+
+class JobTypeView(serializers.ModelSerializer[JobType]):
+    """What can be submitted, and with which input."""
+
+    version = serializers.IntegerField(source="current.number")
+    input_schema = serializers.JSONField(source="current.input_schema")
+    output_schema = serializers.JSONField(source="current.output_schema")
+
+    class Meta:
+        model = JobType
+        fields = (
+            "name",
+            "title",
+            "description",
+            "version",
+            "input_schema",
+            "output_schema",
+        )
+
+
+class Note(StrictSerializer):
+    """Why, in words; kept in the history."""
+
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2_000)

@@ -1,0 +1,10 @@
+"""The addresses of the API, under /api/v1/."""
+
+from rest_framework.routers import SimpleRouter
+
+from jobs.api.views import JobTypeViewSet, JobViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("jobs", JobViewSet, basename="job")
+router.register("job-types", JobTypeViewSet, basename="job-type")
+urlpatterns = router.urls

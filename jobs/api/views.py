@@ -1,0 +1,161 @@
+"""The API of jobs: translate, call one service, translate back."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs.api import serializers as shapes
+from jobs.kit.paging import NewestFirst
+from jobs.kit.rights import require
+from jobs.models import EvidenceTrace, Job, JobType
+from jobs.services.cancel import cancel_job
+from jobs.services.check import check_job
+from jobs.services.retry import retry_job
+from jobs.services.submit import InvalidInput, submit_job
+
+
+class JobFilter(filters.FilterSet):
+    """What a list of jobs can be narrowed to."""
+
+    status = filters.MultipleChoiceFilter(choices=Job.Status.choices)
+    type = filters.CharFilter(field_name="version__job_type__name")
+    created = filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
+
+    class Meta:
+        model = Job
+        fields = ("status", "type", "created")
+
+
+class JobViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Job]
+):
+    """Jobs one may see: all with the right to, else one's own."""
+
+    queryset = Job.objects.none()
+    serializer_class = shapes.JobDetail
+    pagination_class = NewestFirst
+    filterset_class = JobFilter
+    lookup_field = "public_id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Job]:
+        jobs = Job.objects.visible_to(self.request.user)
+        return jobs.select_related("version__job_type", "requester")
+
+    def get_serializer_class(self) -> Any:
+        return shapes.JobBrief if self.action == "list" else shapes.JobDetail
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    @extend_schema(request=shapes.Submission, responses={201: shapes.JobDetail})
+    def create(self, request: Request) -> Response:
+        """Submit a job: validated and stored; the provider is not waited for."""
+        said = shapes.Submission(data=request.data)
+        said.is_valid(raise_exception=True)
+        wanted = dict(said.validated_data)
+        try:
+            job = submit_job(
+                by=self.person,
+                type_name=wanted.pop("type"),
+                given=wanted.pop("input"),
+                **wanted,
+            )
+        except InvalidInput as invalid:
+            raise ValidationError(invalid.errors) from invalid
+        return self._shown(job, 201)
+
+    @extend_schema(responses=shapes.ResultView)
+    @action(detail=True)
+    def result(self, request: Request, public_id: str) -> Response:
+        """The approved version; before approval the newest, to those who may see it."""
+        job = self.get_object()
+        results = job.results.select_related("job").prefetch_related("citations")
+        approved = results.filter(content_hash=job.approved_hash).last()
+        if approved is None:
+            require(self.person, "jobs.view_unapproved")
+        found = approved or results.last()
+        if found is None:
+            raise NotFound(f"This job is {job.status} and has no result yet.")
+        return Response(shapes.ResultView(found).data)
+
+    @extend_schema(responses=shapes.EvidenceView(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def evidence(self, request: Request, public_id: str) -> Response:
+        """What the answer was based on, step by step."""
+        job = self.get_object()
+        if not job.approved_hash:
+            require(self.person, "jobs.view_unapproved")
+        traces = EvidenceTrace.objects.filter(attempt__job=job)
+        found = traces.select_related("attempt").order_by("attempt__number", "position")
+        return Response(shapes.EvidenceView(found, many=True).data)
+
+    @extend_schema(responses=shapes.AttemptView(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def attempts(self, request: Request, public_id: str) -> Response:
+        """Every run at the provider."""
+        found = self.get_object().attempts.order_by("number")
+        return Response(shapes.AttemptView(found, many=True).data)
+
+    @extend_schema(responses=shapes.EventView(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def events(self, request: Request, public_id: str) -> Response:
+        """Its history, from the first line on."""
+        found = self.get_object().events.select_related("beside").order_by("seq")
+        return Response(shapes.EventView(found, many=True).data)
+
+    @extend_schema(request=shapes.Note, responses=shapes.JobDetail)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, public_id: str) -> Response:
+        """Cancel it, here and at the provider."""
+        job = cancel_job(self.get_object(), by=self.person, note=self._note())
+        return self._shown(job)
+
+    @extend_schema(request=shapes.Note, responses=shapes.JobDetail)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, public_id: str) -> Response:
+        """Set a failed, cancelled or expired job going again."""
+        job = retry_job(self.get_object(), by=self.person, note=self._note())
+        return self._shown(job)
+
+    @extend_schema(request=None, responses=shapes.JobDetail)
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, public_id: str) -> Response:
+        """Look at once, whatever was planned."""
+        job = self.get_object()
+        check_job(job, by=self.person)
+        return self._shown(job)
+
+    def _note(self) -> str:
+        said = shapes.Note(data=self.request.data)
+        said.is_valid(raise_exception=True)
+        return str(said.validated_data.get("note", ""))
+
+    def _shown(self, job: Job, status: int = 200) -> Response:
+        job = self.get_queryset().get(pk=job.pk)
+        shown = shapes.JobDetail(job, context=self.get_serializer_context())
+        return Response(shown.data, status)
+
+
+class JobTypeViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[JobType]
+):
+    """The kinds of job that can be submitted."""
+
+    serializer_class = shapes.JobTypeView
+    lookup_field = "name"
+    pagination_class = None
+    filterset_class = None
+
+    def get_queryset(self) -> QuerySet[JobType]:
+        offered = JobType.objects.filter(is_active=True, versions__isnull=False)
+        return offered.distinct()

@@ -1,0 +1,99 @@
+"""Carries errands to the provider, on an event loop in a thread of its own.
+
+The sweep's own thread stays plain synchronous Django; between the two are queues.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from jobs.models import Pause
+from jobs.provider.base import Phase, Provider, ProviderFault
+from jobs.provider.factory import open_provider
+from jobs.services.errands import Errand, Kind
+
+ROOM = 200  # requests in flight
+CLOSING = 15  # seconds for the last requests and the client
+
+
+@dataclass
+class Probe:
+    """A cheap call that tells whether a pause may end."""
+
+    pause: Pause
+    reply: ProviderFault | None = None
+
+
+class Courier:
+    """`with Courier() as courier`: send errands, collect them with their replies."""
+
+    def __enter__(self) -> Self:
+        self.in_flight = 0
+        self._back: SimpleQueue[Errand | Probe] = SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._provider: Provider = self._run(open_provider())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._run(self._provider.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSING)
+        self._loop.close()
+
+    @property
+    def room(self) -> int:
+        return ROOM - self.in_flight
+
+    def send(self, errands: Iterable[Errand | Probe]) -> None:
+        for errand in errands:
+            self.in_flight += 1
+            asyncio.run_coroutine_threadsafe(self._carry(errand), self._loop)
+
+    def collect(self, *, wait: float, most: int) -> list[Errand | Probe]:
+        """Those that are back: waits for one, and takes what is there with it."""
+        found: list[Errand | Probe] = []
+        try:
+            found.append(self._back.get(timeout=wait))
+            while len(found) < most:
+                found.append(self._back.get_nowait())
+        except Empty:
+            pass
+        self.in_flight -= len(found)
+        return found
+
+    async def _carry(self, errand: Errand | Probe) -> None:
+        try:
+            if isinstance(errand, Probe):
+                await self._provider.probe()
+            else:
+                errand.reply = await self._ask(errand)
+        except ProviderFault as fault:
+            errand.reply = fault
+        except Exception as error:  # a mistake of ours: told, and judged as unknown
+            errand.reply = ProviderFault(repr(error), phase=Phase.LOOK, code="our_bug")
+        self._back.put(errand)
+
+    async def _ask(self, errand: Errand) -> Any:
+        known = errand.attempt.response_id or ""
+        match errand.kind:
+            case Kind.START:
+                assert errand.request is not None
+                return await self._provider.start(errand.request)
+            case Kind.LOOK:
+                return await self._provider.look(known)
+            case Kind.STOP:
+                return await self._provider.cancel(known)
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(CLOSING)

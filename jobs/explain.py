@@ -1,0 +1,106 @@
+"""Every job explains itself: one sentence, the same wherever it is shown.
+
+What follows from reviews is explained in reviews/explain.py, which registers here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.models import Job, Pause
+from jobs.policy.failures import RULES, FailureClass
+
+Status = Job.Status
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`what` comes next, `who` owes it, waiting `since`, `by` when at the latest."""
+
+    sentence: str
+    what: str = ""
+    who: str = ""
+    waiting_for: str = ""
+    since: datetime | None = None
+    by: datetime | None = None
+
+
+Explainer = Callable[[Job], Explanation]
+_explainers: dict[str, Explainer] = {}
+
+
+def explains(*statuses: Status) -> Callable[[Explainer], Explainer]:
+    """Register the function that explains jobs in these statuses."""
+
+    def register(explainer: Explainer) -> Explainer:
+        _explainers.update(dict.fromkeys(statuses, explainer))
+        return explainer
+
+    return register
+
+
+def explain(job: Job) -> Explanation:
+    """What happened, what comes next, who owes it, since when and by when."""
+    return _explainers[job.status](job)
+
+
+@explains(Status.QUEUED)
+def _queued(job: Job) -> Explanation:
+    pause = Pause.objects.of_starts().first()
+    if pause:
+        sentence = f"Waits to be started: new starts are paused ({pause.note})."
+        return Explanation(
+            sentence, "end the pause", "operators", "the pause", pause.began_at
+        )
+    last = job.attempts.order_by("-number").first()
+    if last and last.ended_at and job.next_reason == "retry":
+        sentence = (
+            f"Attempt {last.number} failed ({last.failure_class}); the next one "
+            f"starts at {job.wake_at:%H:%M:%S} UTC."
+        )
+        return Explanation(
+            sentence, "start again", "system", "the retry", last.ended_at, job.wake_at
+        )
+    sentence = "Waits to be started at the provider."
+    return Explanation(
+        sentence, "start", "system", "the start", job.created_at, job.deadline_at
+    )
+
+
+@explains(Status.RUNNING)
+def _running(job: Job) -> Explanation:
+    began = job.started_at or job.created_at
+    sentence = f"Runs at the provider since {began:%H:%M:%S} UTC."
+    return Explanation(
+        sentence, "answer", "provider", "the provider", began, job.deadline_at
+    )
+
+
+@explains(Status.REQUIRES_ACTION)
+def _requires_action(job: Job) -> Explanation:
+    sentence = "The model asks for answers before it goes on."
+    return Explanation(
+        sentence, "answer its calls", "reviewers", "answers", None, job.deadline_at
+    )
+
+
+@explains(Status.COMPLETED)
+def _completed(job: Job) -> Explanation:
+    return Explanation("Completed; its type asks for no review.", since=job.finished_at)
+
+
+@explains(Status.FAILED)
+def _failed(job: Job) -> Explanation:
+    known = job.failure_class in set(FailureClass)
+    advice = RULES[FailureClass(job.failure_class)].advice if known else ""
+    sentence = f"Failed ({job.failure_class}): {job.failure_message} {advice}".strip()
+    return Explanation(sentence, "inspect or retry", "operators", since=job.finished_at)
+
+
+@explains(Status.CANCELLED, Status.EXPIRED, Status.ABANDONED)
+def _ended(job: Job) -> Explanation:
+    event = job.events.filter(became=job.status).last()
+    by = f" by {event.actor}" if event and event.actor != "system" else ""
+    why = f" {event.note}" if event and event.note else ""
+    sentence = f"{job.get_status_display().capitalize()}{by}.{why}"
+    return Explanation(sentence, "retry if wanted", "operators", since=job.finished_at)

@@ -1,0 +1,148 @@
+"""A form made from the JSON schema of a job type's input.
+
+It only translates: text into values on the way in, errors to fields on the way back.
+Whether an input is good is said in one place, the schema, by submit_job.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+
+SHORT = 200  # characters; a longer text gets room to be written in
+Schema = dict[str, Any]
+
+
+class JsonField(forms.CharField):
+    """Lists and objects, written as JSON."""
+
+    widget = forms.Textarea(attrs={"rows": 8, "class": "code", "spellcheck": "false"})
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text.strip():
+            return None
+        try:
+            return json.loads(text)
+        except ValueError as wrong:
+            raise forms.ValidationError(f"This is not JSON: {wrong}") from wrong
+
+    def prepare_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+class LinesField(forms.CharField):
+    """A list of strings, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def to_python(self, value: Any) -> Any:
+        lines = [line.strip() for line in super().to_python(value).splitlines()]
+        return [line for line in lines if line] or None
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+class SubmitForm(forms.Form):
+    """A title, a deadline, and a field named "input.x" for each property x."""
+
+    title = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="How people will find it; made from the type when left empty.",
+    )
+    deadline_hours = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=720,
+        label="Deadline in hours",
+        help_text="When it is given up; the type's own deadline when left empty.",
+    )
+
+    def __init__(self, schema: Schema, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.properties: dict[str, Schema] = schema.get("properties", {})
+        required = set(schema.get("required", []))
+        for name, part in self.properties.items():
+            field = field_for(part)
+            field.required = False  # the schema says it, with everything else
+            field.label = part.get("title") or name.replace("_", " ").capitalize()
+            field.help_text = part.get("description", "")
+            field.initial = part.get("default", field.initial)
+            if name in required:
+                field.widget.attrs["aria-required"] = "true"
+            self.fields[f"input.{name}"] = field
+
+    @property
+    def input_fields(self) -> list[forms.BoundField]:
+        return [self[f"input.{name}"] for name in self.properties]
+
+    def given(self) -> dict[str, Any]:
+        """The input as it is submitted: what was left empty is left out."""
+        values = {n: self.cleaned_data.get(f"input.{n}") for n in self.properties}
+        return {name: v for name, v in values.items() if v is not None and v != ""}
+
+    def add_errors(self, errors: dict[str, list[str]]) -> None:
+        """Put each error where it belongs; deeper ones name their place."""
+        for key, messages in errors.items():
+            field = self._field_of(key)
+            rest = key.removeprefix(field or "").strip(".")
+            for message in messages:
+                self.add_error(field, f"{rest}: {message}" if rest else message)
+
+    def _field_of(self, key: str) -> str | None:
+        if key == "deadline_seconds":
+            return "deadline_hours"
+        fitting = [n for n in self.fields if key == n or key.startswith(f"{n}.")]
+        return max(fitting, key=len) if fitting else None
+
+
+def field_for(part: Schema) -> forms.Field:
+    """The field for one property."""
+    if "enum" in part:
+        return _choice(part)
+    make = MAKERS.get(_type_of(part), lambda _: JsonField())
+    return make(part)
+
+
+def _type_of(part: Schema) -> str:
+    named = part.get("type", "")
+    if isinstance(named, list):
+        return str(next((name for name in named if name != "null"), ""))
+    return str(named)
+
+
+def _text(part: Schema) -> forms.Field:
+    if part.get("maxLength", SHORT + 1) <= SHORT or part.get("format"):
+        return forms.CharField(strip=False)
+    return forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 6}))
+
+
+def _choice(part: Schema) -> forms.Field:
+    values = {str(value): value for value in part["enum"]}
+    return forms.TypedChoiceField(
+        choices=[("", "Choose…"), *((text, text) for text in values)],
+        coerce=lambda text: values.get(text, text),
+        empty_value=None,
+    )
+
+
+def _list(part: Schema) -> forms.Field:
+    if _type_of(part.get("items", {})) == "string":
+        field = LinesField()
+        field.widget.attrs["placeholder"] = "One on each line"
+        return field
+    return JsonField()
+
+
+MAKERS: dict[str, Callable[[Schema], forms.Field]] = {
+    "string": _text,
+    "integer": lambda _: forms.IntegerField(),
+    "number": lambda _: forms.FloatField(),
+    "boolean": lambda _: forms.BooleanField(),
+    "array": _list,
+}

@@ -1,0 +1,1 @@
+"""What edges and models share; knows nothing of jobs or reviews."""

@@ -1,0 +1,72 @@
+"""Errors in one shape: RFC 9457 problem details, and what went wrong by field."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from jobs.lifecycle import MoveRefused
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+    """DRF's exception handler: whatever is raised in a view leaves as a problem."""
+    if isinstance(error, MoveRefused):
+        return _response(problem(409, str(error)))
+    if isinstance(error, PermissionDenied):
+        return _response(problem(403, str(error) or "You lack the right to do this."))
+    if isinstance(error, Http404):
+        return _response(problem(404, "There is no such thing, or not for you."))
+    known = exception_handler(error, context)
+    if known is None:
+        log.exception("a view failed", view=str(context.get("view")))
+        return _response(problem(500, "Something broke on our side; it was logged."))
+    if isinstance(error, exceptions.ValidationError):
+        said = problem(known.status_code, "The request is not valid: see errors.")
+        said["errors"] = by_field(error.detail)
+        return _response(said, known)
+    return _response(problem(known.status_code, str(_detail(error))), known)
+
+
+def problem(code: int, detail: str) -> dict[str, Any]:
+    title = HTTPStatus(code).phrase
+    return {"type": "about:blank", "title": title, "status": code, "detail": detail}
+
+
+def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """DRF's nested errors as one flat dict, fields in dots."""
+    if isinstance(detail, dict):
+        found: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            found |= by_field(inner, f"{path}.{name}" if path else str(name))
+        return found
+    messages = detail if isinstance(detail, list) else [detail]
+    return {path or "request": [str(message) for message in messages]}
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """For addresses under /api/ that lead nowhere."""
+    said = problem(404, f"There is nothing at {request.path}.")
+    return JsonResponse(said, status=404, content_type=MEDIA_TYPE)
+
+
+def _detail(error: Exception) -> Any:
+    return getattr(error, "detail", error)
+
+
+def _response(said: dict[str, Any], known: Response | None = None) -> Response:
+    headers = {k: v for k, v in known.items() if k in KEPT} if known else {}
+    code = said["status"]
+    if code == status.HTTP_403_FORBIDDEN and known and "WWW-Authenticate" in headers:
+        code = said["status"] = status.HTTP_401_UNAUTHORIZED
+    return Response(said, code, headers=headers, content_type=MEDIA_TYPE)
+
+
+KEPT = {"WWW-Authenticate", "Retry-After", "Allow"}

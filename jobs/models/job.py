@@ -1,0 +1,193 @@
+"""Job: one piece of work that someone asked for."""
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.lifecycle import Lifecycle
+from jobs.models.job_type import JobTypeVersion
+
+if TYPE_CHECKING:
+    from jobs.models.attempt import Attempt
+    from jobs.models.result import Result
+
+
+class Status(models.TextChoices):
+    """Where a job is; README.md tells which may follow which."""
+
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    REQUIRES_ACTION = "requires_action", "requires action"
+    COMPLETED = "completed", "completed"
+    AWAITING_REVIEW = "awaiting_review", "awaiting review"
+    APPROVED = "approved", "approved"
+    DELIVERED = "delivered", "delivered"
+    REJECTED = "rejected", "rejected"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+    EXPIRED = "expired", "expired"
+    ABANDONED = "abandoned", "abandoned"
+
+
+class Reason(models.TextChoices):
+    """Why a run was begun."""
+
+    FIRST = "first", "first run"
+    RETRY = "retry", "automatic retry"
+    PERSON = "person", "retried by a person"
+    CHANGES = "changes", "changes requested"
+    TOOL_OUTPUTS = "tool_outputs", "answers supplied"
+    ADOPTED = "adopted", "a lost response was found"
+
+
+S = Status
+MOVES: dict[str, set[str]] = {
+    S.QUEUED: {S.RUNNING, S.FAILED, S.CANCELLED, S.EXPIRED},
+    S.RUNNING: {
+        S.COMPLETED,
+        S.REQUIRES_ACTION,
+        S.QUEUED,
+        S.FAILED,
+        S.CANCELLED,
+        S.EXPIRED,
+    },
+    S.REQUIRES_ACTION: {S.QUEUED, S.CANCELLED, S.EXPIRED, S.ABANDONED},
+    S.COMPLETED: {S.AWAITING_REVIEW},
+    S.AWAITING_REVIEW: {S.APPROVED, S.REJECTED, S.QUEUED, S.CANCELLED, S.ABANDONED},
+    S.APPROVED: {S.DELIVERED, S.AWAITING_REVIEW},
+    S.FAILED: {S.QUEUED},
+    S.CANCELLED: {S.QUEUED},
+    S.EXPIRED: {S.QUEUED},
+    S.ABANDONED: {S.AWAITING_REVIEW, S.REQUIRES_ACTION},
+    S.REJECTED: set(),
+    S.DELIVERED: set(),
+}
+OPEN = [S.QUEUED, S.RUNNING, S.REQUIRES_ACTION, S.AWAITING_REVIEW]
+FINAL = [status for status in S if status not in OPEN]
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """What is asked of jobs, with business names."""
+
+    def due(self, now: datetime) -> Self:
+        """Those whose time has come; a claim moves it past its lease."""
+        return self.filter(wake_at__lte=now).order_by("wake_at")
+
+    def wake(self) -> int:
+        """Have the sweep look at these at once, whatever it planned."""
+        return self.exclude(wake_at=None).update(wake_at=Now())
+
+    def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
+        """All, for those who may see all; else the person's own."""
+        if getattr(person, "has_perm", lambda _: False)("jobs.view_all_jobs"):
+            return self
+        return self.filter(requester_id=person.pk)
+
+    def counts_by_status(self) -> dict[str, int]:
+        """How many jobs are in each status, zeros included."""
+        found = dict(self.order_by().values_list("status").annotate(models.Count("pk")))
+        return {status.value: found.get(status.value, 0) for status in Status}
+
+
+class Job(Lifecycle):
+    """One piece of work: what was asked, where it is, and when to look again."""
+
+    Status = Status
+    MOVES = MOVES
+    FINAL = frozenset(FINAL)
+    EVENT_KIND = "status", "status"
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(
+        max_length=20, choices=Status, default=Status.QUEUED, editable=False
+    )
+    version = models.ForeignKey(JobTypeVersion, models.PROTECT, related_name="jobs")
+    title = models.CharField(max_length=200, blank=True)
+    input = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict, blank=True)
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="jobs"
+    )
+    thread = models.ForeignKey(
+        "jobs.Thread", models.PROTECT, null=True, blank=True, related_name="jobs"
+    )
+    created_at = models.DateTimeField(editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deadline_at = models.DateTimeField(editable=False)
+    steps = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Output items seen so far."
+    )
+    next_reason = models.CharField(
+        max_length=20,
+        choices=Reason,
+        default=Reason.FIRST,
+        editable=False,
+        help_text="Why the next attempt will be begun.",
+    )
+    failure_class = models.CharField(max_length=20, blank=True, editable=False)
+    failure_code = models.CharField(max_length=100, blank=True, editable=False)
+    failure_message = models.TextField(blank=True, editable=False)
+    approved_hash = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        permissions = [
+            ("submit_job", "Can submit jobs"),
+            ("cancel_job", "Can cancel jobs"),
+            ("retry_job", "Can retry jobs and have them checked now"),
+            ("view_all_jobs", "Can see the jobs of all requesters"),
+            ("view_unapproved", "Can see results that are not approved"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["wake_at"], name="job_due", condition=Q(wake_at__isnull=False)
+            ),
+            models.Index(F("created_at").desc(), F("id").desc(), name="job_newest"),
+            models.Index(
+                "status", F("created_at").desc(), F("id").desc(), name="job_by_status"
+            ),
+            models.Index(
+                "requester", F("created_at").desc(), F("id").desc(), name="job_own"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="job_status_known", condition=Q(status__in=Status.values)
+            ),
+            models.CheckConstraint(
+                name="job_final_iff_finished_iff_never_woken",
+                condition=Q(
+                    status__in=FINAL, finished_at__isnull=False, wake_at__isnull=True
+                )
+                | Q(status__in=OPEN, finished_at__isnull=True, wake_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="job_approved_has_hash",
+                condition=~Q(status__in=[Status.APPROVED, Status.DELIVERED])
+                | ~Q(approved_hash=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"{self.version} {str(self.public_id)[:8]}"
+
+    @property
+    def history(self) -> Any:
+        return self.events
+
+    @property
+    def latest_result(self) -> "Result | None":
+        """The newest version of its answer, whoever wrote it."""
+        return self.results.order_by("-number").first()
+
+    @property
+    def open_attempt(self) -> "Attempt | None":
+        return self.attempts.filter(ended_at=None).first()

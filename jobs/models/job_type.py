@@ -1,0 +1,91 @@
+"""What kinds of job there are, and the versions a job can run under."""
+
+import json
+from string import Template
+from typing import Any
+
+from django.db import models
+
+from jobs.kit.versions import Version
+
+
+class JobType(models.Model):
+    """A kind of job; what it does stands in its versions."""
+
+    name = models.SlugField(unique=True, help_text="What integrators submit under.")
+    title = models.CharField(max_length=120)
+    description = models.CharField(max_length=300, blank=True)
+    is_active = models.BooleanField(default=True, help_text="New jobs are accepted.")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def current(self) -> "JobTypeVersion | None":
+        """The version that new jobs run under: the newest."""
+        return self.versions.order_by("-number").first()
+
+
+class OnLost(models.TextChoices):
+    """What follows when we died before noting a response id."""
+
+    RETRY = "retry", "try again"
+    ASK = "ask", "ask a person"
+
+
+class JobTypeVersion(Version):
+    """Model, instructions, template, schemas and limits; never changes."""
+
+    OF = "job_type"
+
+    job_type = models.ForeignKey(JobType, models.PROTECT, related_name="versions")
+    model = models.CharField(max_length=100)
+    instructions = models.TextField(blank=True)
+    prompt_template = models.TextField(
+        help_text="The prompt, with $name for each property of the input."
+    )
+    input_schema = models.JSONField(default=dict)
+    output_schema = models.JSONField(null=True, blank=True)
+    tools = models.JSONField(default=list, blank=True)
+    options = models.JSONField(
+        default=dict, blank=True, help_text="Further fields of the create call."
+    )
+    max_output_tokens = models.PositiveIntegerField(default=8_000)
+    max_tries = models.PositiveSmallIntegerField(default=5)
+    on_lost = models.CharField(max_length=10, choices=OnLost, default=OnLost.RETRY)
+    attempt_seconds = models.PositiveIntegerField(
+        default=3_600, help_text="How long one attempt may take."
+    )
+    deadline_seconds = models.PositiveIntegerField(
+        default=86_400, help_text="How long a job may take until it is completed."
+    )
+    waives_review = models.BooleanField(
+        default=False,
+        help_text="Unflagged results rest at completed; only without a destination.",
+    )
+
+    class Meta(Version.Meta):
+        ordering = ["job_type", "-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job_type", "number"], name="one_version_per_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type.name} v{self.number}"
+
+    def render_prompt(self, given: dict[str, Any]) -> str:
+        """The prompt for this input: text as it is, other values as indented JSON."""
+        return Template(self.prompt_template).safe_substitute(
+            {name: _as_text(value) for name, value in given.items()}
+        )
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, indent=2, ensure_ascii=False)

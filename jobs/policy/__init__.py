@@ -1,0 +1,1 @@
+"""Pure functions that decide; the clock and the dice are arguments."""

@@ -1,0 +1,157 @@
+"""OpenAI's background Responses through its SDK: the only importer of `openai`.
+
+Bodies are taken raw and read by `reading.py`: building the SDK's models costs more
+than the request itself. Auth, base URL and errors stay the SDK's.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import openai
+
+from jobs.provider.base import Phase, ProviderFault, Snapshot, StartRequest
+from jobs.provider.reading import NotAResponse, read_response
+
+PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
+INCLUDE = [
+    "web_search_call.action.sources",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+]
+NOT_A_RESPONSE = "not_a_response"
+
+
+class OpenAIProvider:
+    """One client on one event loop; made on that loop, kept, and closed there."""
+
+    def __init__(self, *, api_key: str, base_url: str) -> None:
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            http_client=openai.DefaultAioHttpClient(timeout=PATIENCE),
+            timeout=PATIENCE,
+            max_retries=0,  # a create whose answer was lost may not be sent again
+        )
+
+    async def start(self, request: StartRequest) -> Snapshot:
+        """Create a background response; nothing at the provider dedupes this call."""
+        return await self._send(Phase.START, "POST", "/responses", _body(request))
+
+    async def look(self, response_id: str) -> Snapshot:
+        """What the provider says of it now."""
+        return await self._send(Phase.LOOK, "GET", f"/responses/{response_id}")
+
+    async def cancel(self, response_id: str) -> Snapshot:
+        """Ask it to stop; what may not be cancelled is looked at instead."""
+        path = f"/responses/{response_id}/cancel"
+        try:
+            return await self._send(Phase.CANCEL, "POST", path)
+        except ProviderFault as fault:
+            if fault.http_status in (400, 409):
+                return await self.look(response_id)
+            raise
+
+    async def probe(self) -> None:
+        """The cheapest call that tells whether key and quota are good again."""
+        async with _faults(Phase.PROBE):
+            await self._client.get("/models", cast_to=httpx2.Response)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _send(
+        self, phase: Phase, method: str, path: str, body: Any = None
+    ) -> Snapshot:
+        async with _faults(phase):
+            if method == "GET":
+                answer = await self._client.get(
+                    path,
+                    cast_to=httpx2.Response,
+                    options={"params": {"include": INCLUDE}},
+                )
+            else:
+                answer = await self._client.post(
+                    path, cast_to=httpx2.Response, body=body
+                )
+            return read_response(answer.content)
+
+
+def _body(request: StartRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        **request.options,
+        "model": request.model,
+        "input": request.prompt,
+        "background": True,
+        # Without store some projects drop a background response within minutes.
+        "store": True,
+        "metadata": dict(request.metadata),
+        "max_output_tokens": request.max_output_tokens,
+        "include": INCLUDE,
+    }
+    if request.instructions:
+        body["instructions"] = request.instructions
+    if request.tools:
+        body["tools"] = [dict(tool) for tool in request.tools]
+    if request.previous_response_id:
+        body["previous_response_id"] = request.previous_response_id
+    if request.output_schema:
+        body["text"] = {
+            "format": {
+                "type": "json_schema",
+                "name": "answer",
+                "schema": dict(request.output_schema),
+                "strict": True,
+            }
+        }
+    return body
+
+
+@asynccontextmanager
+async def _faults(phase: Phase) -> AsyncIterator[None]:
+    """Turn whatever goes wrong inside into a ProviderFault."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except openai.APIStatusError as error:
+        raise ProviderFault(
+            _message(error),
+            phase=phase,
+            code=str(error.code or error.type or ""),
+            http_status=error.status_code,
+            retry_after=_retry_after(error.response),
+        ) from error
+    except NotAResponse as error:
+        raise ProviderFault(str(error), phase=phase, code=NOT_A_RESPONSE) from error
+    except (openai.APITimeoutError, TimeoutError) as error:
+        raise ProviderFault(
+            f"no answer within {PATIENCE:g} s", phase=phase, code="timed_out"
+        ) from error
+    except openai.APIConnectionError as error:
+        refused = isinstance(error.__cause__, httpx2.ConnectError)
+        raise ProviderFault(
+            f"no connection: {error.__cause__ or error}",
+            phase=phase,
+            code="not_connected" if refused else "no_connection",
+        ) from error
+    except Exception as error:
+        raise ProviderFault(
+            f"{type(error).__name__}: {error}", phase=phase, code="no_connection"
+        ) from error
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """The provider's own words, without the SDK's wrapping."""
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    return str(said or error.message)[:2_000]
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds, where the provider gave a number; a date is left to our own backoff."""
+    try:
+        return max(0.0, float(response.headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,107 @@
+"""What a prompt states, as names with values: where structured answers come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .prompts import Prompt, objects_in
+from .words import sentences, stem, words
+
+LABEL = re.compile(
+    r"^\W*([A-Za-zÀ-ÿ][\w /().#&'-]{0,40}?)\W{0,2}\s*[:=]\s*\**(\S.*?)\**$"
+)
+COLUMN = re.compile(r"\t|\s{3,}|\s\|\s")
+# Words that mean the same on forms; the first stands for the rest.
+SAME = (
+    ("number", "no", "nr", "num", "id", "ref", "reference", "code"),
+    ("customer", "client", "buyer", "bill"),
+    ("supplier", "vendor", "seller"),
+    ("total", "sum"),
+    ("amount", "price", "cost", "fee"),
+    ("quantity", "qty", "count"),
+    ("email", "mail"),
+    ("phone", "telephone", "tel", "mobile"),
+    ("description", "item", "article", "product"),
+)
+STANDS_FOR = {stem(word): stem(group[0]) for group in SAME for word in group}
+FILLERS = {"the", "of", "a", "is", "has", "was", "are", "in", "on", "to", "for", "and"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values of a prompt or a part of it, and the text they stand in."""
+
+    pairs: tuple[tuple[frozenset[str], Any], ...]
+    text: str
+
+    @cached_property
+    def lines(self) -> list[tuple[str, frozenset[str]]]:
+        """The sentences of the text, each with what it speaks of."""
+        return [(line, name_terms(line)) for line in sentences(self.text)]
+
+    def named(self, name: str) -> Iterator[Any]:
+        """The values whose name means this one or nearly so, the best first."""
+        wanted, head = name_terms(name), name_terms(" ".join(words(name)[-1:]))
+        scored = [
+            (likeness(wanted, given), head <= given, v) for given, v in self.pairs
+        ]
+        ranked = sorted(scored, key=lambda one: one[:2], reverse=True)
+        return (value for score, _, value in ranked if score >= 0.5)
+
+    def exactly(self, name: str) -> Iterator[Any]:
+        """The values whose name means just this one."""
+        wanted = name_terms(name)
+        return (value for given, value in self.pairs if given == wanted)
+
+
+def facts_of(prompt: Prompt) -> Facts:
+    """Everything that the prompt states."""
+    objects = [one for value in prompt.values for one in objects_in(value)]
+    texts = [value for one in objects for value in one.values() if is_text(value)]
+    text = "\n\n".join([*texts, prompt.prose])
+    pairs = [pair for one in objects for pair in one.items()]
+    return Facts(named_pairs([*pairs, *labels_in(text)]), text)
+
+
+def facts_of_object(one: dict[str, Any]) -> Facts:
+    """What one JSON object states."""
+    pairs = [pair for inner in objects_in(one) for pair in inner.items()]
+    texts = "\n\n".join(value for _, value in pairs if is_text(value))
+    return Facts(named_pairs([*pairs, *labels_in(texts)]), texts)
+
+
+def fact(name: str, value: Any) -> Facts:
+    """A single value under its name."""
+    return Facts(named_pairs([(name, value)]), "")
+
+
+def named_pairs(
+    pairs: list[tuple[str, Any]],
+) -> tuple[tuple[frozenset[str], Any], ...]:
+    return tuple((name_terms(name), value) for name, value in pairs)
+
+
+def labels_in(text: str) -> Iterator[tuple[str, str]]:
+    """The "Label: value" pairs of a text."""
+    for line in text.splitlines():
+        for column in COLUMN.split(line):
+            if found := LABEL.match(column.strip()):
+                yield found[1], found[2].strip()
+
+
+def name_terms(name: str) -> frozenset[str]:
+    """A name as the set of what it means, however it is spelt."""
+    stems = [stem(word) for word in words(name.replace("_", " ").replace("e-m", "em"))]
+    return frozenset(STANDS_FOR.get(one, one) for one in stems if one not in FILLERS)
+
+
+def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other) if one and other else 0
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)

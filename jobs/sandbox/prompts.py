@@ -1,0 +1,177 @@
+"""What a request asks: its text, the JSON in it, its sources and its question."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .words import sentences, squeeze
+
+TAG = re.compile(r"\[sandbox:\s*([^\]\n]{0,60}?)\s*\]", re.IGNORECASE)
+DECODER = json.JSONDecoder(strict=False)
+# Longer prompts are taken, but not read to their end.
+READ_AT_MOST = 200_000
+# A text full of brackets that open no JSON must not cost minutes.
+TRIES = 2_000
+ASKING_KEYS = ("question", "query", "topic", "research question", "task", "request")
+HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\s*$")
+LABEL = re.compile(rf"^(?:{'|'.join(ASKING_KEYS)})\s*:\s*", re.IGNORECASE)
+MARKED_HEADING = re.compile(r"^\s*#+\s+(.*?)\s*#*\s*$")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One source that came with the prompt."""
+
+    title: str
+    url: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A request as its answerer sees it: without the sandbox's own tags."""
+
+    text: str
+    prose: str
+    values: tuple[Any, ...]
+    documents: tuple[Document, ...]
+    question: str
+    schema: dict[str, Any] | None
+    max_tool_calls: int | None
+
+
+def read_prompt(body: dict[str, Any], earlier: str = "") -> Prompt:
+    """Read a create call; `earlier` is the text of the response it follows."""
+    asked = TAG.sub("", input_text(body))[:READ_AT_MOST]
+    text = f"{earlier}\n\n{asked}".strip()[-READ_AT_MOST:]
+    values, prose = embedded_json(text)
+    documents = {doc.url: doc for value in values for doc in documents_in(value)}
+    return Prompt(
+        text=text,
+        prose=prose,
+        values=tuple(values),
+        documents=tuple(documents.values()),
+        question=find_question(values, prose),
+        schema=wanted_schema(body),
+        max_tool_calls=body.get("max_tool_calls"),
+    )
+
+
+def input_text(body: dict[str, Any]) -> str:
+    """Everything that a person or a program put into the input."""
+    given = body["input"]
+    return given if isinstance(given, str) else "\n\n".join(item_texts(given))
+
+
+def item_texts(items: list[dict[str, Any]]) -> Iterator[str]:
+    for item in items:
+        for said in (item.get("content"), item.get("output")):
+            if isinstance(said, str):
+                yield said
+            for part in said if isinstance(said, list) else ():
+                if isinstance(part.get("text"), str):
+                    yield part["text"]
+
+
+def tag_in(body: dict[str, Any]) -> str | None:
+    """The scenario that the request names, if it names one."""
+    for text in (input_text(body), body.get("instructions") or ""):
+        if found := TAG.search(text):
+            return found[1].lower()
+    return None
+
+
+def wanted_schema(body: dict[str, Any]) -> dict[str, Any] | None:
+    form = (body.get("text") or {}).get("format") or {}
+    schema = form.get("schema")
+    return schema if isinstance(schema, dict) else None
+
+
+def embedded_json(text: str) -> tuple[list[Any], str]:
+    """The JSON objects and arrays in a text, and the text without them."""
+    values, prose, place, tries = [], [], 0, 0
+    for start in (found.start() for found in re.finditer(r"[{\[]", text)):
+        if start < place or tries > TRIES:
+            continue
+        value, end = decode(text, start)
+        tries += value is None
+        if value is not None:
+            values.append(value)
+            prose.append(text[place:start])
+            place = end
+    return values, "\n".join([*prose, text[place:]])
+
+
+def decode(text: str, start: int) -> tuple[Any, int]:
+    try:
+        value, end = DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, start
+    # "[1]" in a text is a footnote, not data.
+    plain = all(isinstance(one, (int, float)) for one in value)
+    return (None, start) if plain else (value, end)
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every JSON object in a value, outermost first."""
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value
+    for one in inner if isinstance(value, (dict, list)) else ():
+        yield from objects_in(one)
+
+
+def documents_in(value: Any) -> Iterator[Document]:
+    for one in objects_in(value):
+        url, text = first(one, "url", "link"), first(one, "text", "content", "snippet")
+        if url and text:
+            yield Document(squeeze(first(one, "title", "name") or url), url, text)
+
+
+def first(one: dict[str, Any], *keys: str) -> str:
+    """The first of these keys that has a text."""
+    texts = (one.get(key) for key in keys)
+    return next((text for text in texts if isinstance(text, str) and text), "")
+
+
+def find_question(values: list[Any], prose: str) -> str:
+    for key in ASKING_KEYS:
+        for one in (one for value in values for one in objects_in(value)):
+            if asked := first(one, key, key.replace(" ", "_")):
+                return squeeze(asked)
+    for key in ASKING_KEYS:
+        if asked := section(prose, key):
+            return squeeze(asked.split("\n\n")[0])
+    lines = sentences(prose)
+    questions = [line for line in lines if line.endswith("?")]
+    return LABEL.sub("", (questions or lines or [""])[0])
+
+
+def section(prose: str, name: str) -> str:
+    """What stands beside or below the label or heading of this name."""
+    beside = re.compile(rf"^\s*(?:#+\s*)?\**{name}\**\s*:\**\s*(.*)$", re.IGNORECASE)
+    lines = prose.splitlines()
+    for place, line in enumerate(lines):
+        found = beside.match(line)
+        if found and found[1].strip():
+            return "\n".join([found[1], *until_heading(lines[place + 1 :])]).strip()
+        if found or (heading(line) or "").lower() == name:
+            return "\n".join(until_heading(lines[place + 1 :])).strip()
+    return ""
+
+
+def until_heading(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        if heading(line):
+            return
+        yield line
+
+
+def heading(line: str) -> str | None:
+    """The words of a line that heads others."""
+    found = HEADING.match(line) or MARKED_HEADING.match(line)
+    return found[1] if found else None

@@ -1,0 +1,155 @@
+"""The responses and their lives, in memory, by the clock."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from .endings import Outcome
+from .errors import Refused, not_found
+from .items import Item, new_id
+
+Clock = Callable[[], float]
+EPOCH = time.time() - time.monotonic()
+
+# Seconds at scale 1, between which the hash of the input chooses.
+QUEUED = (1, 4)
+WORKING = (4, 36)
+
+
+def steady_clock() -> float:
+    """Unix time that never steps back."""
+    return EPOCH + time.monotonic()
+
+
+@dataclass
+class Run:
+    """One response and what becomes of it."""
+
+    request: dict[str, Any]
+    scenario: str
+    text: str
+    outcome: Outcome
+    created_at: float
+    started_at: float
+    ends_at: float
+    id: str = field(default_factory=lambda: new_id("resp"))
+    cancelled_at: float | None = None
+    deleted: bool = False
+    retrieved: int = 0
+
+    @property
+    def background(self) -> bool:
+        return bool(self.request.get("background"))
+
+    @property
+    def findable(self) -> bool:
+        return self.request.get("store") is not False and not self.deleted
+
+    def status(self, now: float) -> str:
+        """Where it stands at this moment."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        if now >= self.ends_at:
+            return self.outcome.status
+        return "in_progress" if now >= self.started_at else "queued"
+
+    def finished_at(self, now: float) -> float | None:
+        """When it came to its end, if it has."""
+        if self.cancelled_at is not None:
+            return self.cancelled_at
+        return self.ends_at if now >= self.ends_at else None
+
+    def output(self, now: float) -> list[Item]:
+        """The items that are there by now: the answer itself comes last."""
+        if self.status(now) == self.outcome.status:
+            return self.outcome.items
+        until = now if self.cancelled_at is None else self.cancelled_at
+        share = (until - self.started_at) / (self.ends_at - self.started_at)
+        steps = [item for item in self.outcome.items if item["type"] != "message"]
+        return steps[: max(0, int(share * (len(steps) + 1)))]
+
+    def cancel(self, now: float) -> None:
+        """Stop it, unless it has ended."""
+        if not self.background:
+            raise Refused("Cannot cancel a synchronous response.")
+        if self.finished_at(now) is None:
+            self.cancelled_at = now
+
+
+class Store:
+    """Every response that was ever created here."""
+
+    def __init__(self, scale: float, clock: Clock) -> None:
+        self.scale = scale
+        self.clock = clock
+        self.runs: dict[str, Run] = {}
+        self.tries: Counter[tuple[str, str]] = Counter()
+
+    def add(
+        self,
+        request: dict[str, Any],
+        scenario: str,
+        text: str,
+        outcome: Outcome,
+        pace: float,
+    ) -> Run:
+        """Begin a run; its times follow from its input."""
+        now = self.clock()
+        queued, working = durations(request["input"])
+        started = now + queued * self.scale * pace
+        ends = started + working * self.scale * pace
+        run = Run(request, scenario, text, outcome, now, started, ends)
+        self.runs[run.id] = run
+        self.tries[scenario, job_of(request)] += 1
+        return run
+
+    def find(self, response_id: str) -> Run:
+        """The run of this id, if it can be found."""
+        run = self.runs.get(response_id)
+        if run is None or not run.findable:
+            raise not_found(response_id)
+        return run
+
+    def earlier_runs(self, request: dict[str, Any], scenario: str) -> int:
+        """How many runs the same job has had under this scenario."""
+        return self.tries[scenario, job_of(request)]
+
+    def ledger(self) -> Iterator[dict[str, Any]]:
+        """What was asked of us and what became of it, oldest first."""
+        now = self.clock()
+        for run in self.runs.values():
+            yield {
+                "id": run.id,
+                "metadata": run.request.get("metadata") or {},
+                "model": run.request["model"],
+                "scenario": run.scenario,
+                "status": run.status(now),
+                "created_at": run.created_at,
+                "finished_at": run.finished_at(now),
+                "cancelled": run.cancelled_at is not None,
+                "deleted": run.deleted,
+                "retrieved": run.retrieved,
+            }
+
+
+def job_of(request: dict[str, Any]) -> str:
+    """The caller's name for the job; its input where it has none."""
+    job = (request.get("metadata") or {}).get("job")
+    return str(job) if job else sha256(orjson.dumps(request["input"])).hexdigest()
+
+
+def durations(given: Any) -> tuple[float, float]:
+    """Seconds to wait and to work for this input."""
+    digest = sha256(orjson.dumps(given)).digest()
+    return between(QUEUED, digest[0]), between(WORKING, digest[1])
+
+
+def between(bounds: tuple[float, float], byte: int) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * byte / 255

@@ -1,0 +1,1 @@
+"""What can be done with jobs, a use case or a family of them per file."""

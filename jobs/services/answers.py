@@ -1,0 +1,90 @@
+"""The rows that an answer leaves behind: result, citations, steps, raw body."""
+
+from datetime import datetime
+
+from jobs.kit.canonical import digest_of
+from jobs.models import (
+    Attempt,
+    Citation,
+    EvidenceTrace,
+    RawResponse,
+    Result,
+    ToolCall,
+)
+from jobs.policy.outcomes import Completed
+from jobs.provider.base import Snapshot, Source
+
+TITLE = Citation._meta.get_field("title").max_length
+FILE = Citation._meta.get_field("file").max_length
+NAME = 200  # characters; ToolCall.name and call_id
+
+
+def result_of(
+    attempt: Attempt, outcome: Completed, number: int, now: datetime
+) -> Result:
+    result = Result(
+        job=attempt.job,
+        number=number,
+        attempt=attempt,
+        flags=[flag.value for flag in outcome.flags],
+        created_at=now,
+    )
+    result.set_content(outcome.content)
+    return result
+
+
+def citations_of(result: Result, snapshot: Snapshot) -> list[Citation]:
+    """Spans index the text, so a structured result has none."""
+    if not isinstance(result.content, str):
+        return []
+    return [
+        Citation(
+            result=result,
+            position=position,
+            start=cited.start,
+            end=cited.end,
+            quote=snapshot.text[cited.start : cited.end],
+            title=cited.source.title[:TITLE],
+            url=cited.source.url,
+            file=cited.source.file[:FILE],
+        )
+        for position, cited in enumerate(snapshot.citations, start=1)
+    ]
+
+
+def traces_of(attempt: Attempt, snapshot: Snapshot) -> list[EvidenceTrace]:
+    return [
+        EvidenceTrace(
+            attempt=attempt,
+            position=position,
+            kind=step.kind,
+            label=step.label,
+            text=step.text,
+            sources=[_source(source) for source in step.sources],
+        )
+        for position, step in enumerate(snapshot.steps, start=1)
+    ]
+
+
+def raw_of(attempt: Attempt, snapshot: Snapshot, now: datetime) -> RawResponse:
+    return RawResponse(attempt=attempt, body=snapshot.raw, received_at=now)
+
+
+def tool_calls_of(attempt: Attempt, snapshot: Snapshot) -> list[ToolCall]:
+    unique = {call.call_id: call for call in snapshot.calls}
+    return [
+        ToolCall(
+            attempt=attempt,
+            call_id=call.call_id[:NAME],
+            kind=call.kind,
+            name=call.name[:NAME],
+            arguments=call.arguments,
+            call_hash=digest_of([call.name, call.arguments]),
+        )
+        for call in unique.values()
+    ]
+
+
+def _source(source: Source) -> dict[str, str]:
+    known = {"title": source.title, "url": source.url, "file": source.file}
+    return {name: value for name, value in known.items() if value}

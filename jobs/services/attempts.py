@@ -1,0 +1,44 @@
+"""What becomes of an attempt: noted, ended, settled."""
+
+from datetime import datetime
+
+from jobs.models import Attempt
+from jobs.provider.base import ProviderFault, Snapshot, State
+from jobs.services import answers
+from jobs.services.batch import Batch
+
+
+def note_snapshot(attempt: Attempt, snapshot: Snapshot, now: datetime) -> None:
+    """Its response id, the provider's word for its state, and what it cost so far."""
+    attempt.response_id = snapshot.response_id
+    attempt.provider_status = snapshot.said
+    attempt.accepted_at = attempt.accepted_at or now
+    attempt.input_tokens = snapshot.usage.input_tokens
+    attempt.output_tokens = snapshot.usage.output_tokens
+    attempt.total_tokens = snapshot.usage.total_tokens
+
+
+def end_attempt(
+    batch: Batch,
+    attempt: Attempt,
+    reply: Snapshot | ProviderFault | None,
+    decided: str,
+) -> None:
+    """It moves the job no more; if it may still run there, it will be stopped."""
+    attempt.ended_at, attempt.follow_up = batch.now, decided[:200]
+    if isinstance(reply, Snapshot) and reply.state is not State.WORKING:
+        settle_attempt(attempt, batch.now)
+        keep_answer(batch, attempt, reply)
+    elif attempt.response_id:
+        attempt.wake_at = batch.now
+
+
+def settle_attempt(attempt: Attempt, now: datetime) -> None:
+    """Its end at the provider is known: nobody asks about it again."""
+    attempt.settled_at, attempt.wake_at = now, None
+
+
+def keep_answer(batch: Batch, attempt: Attempt, snapshot: Snapshot) -> None:
+    """The steps it reported and the body as it came."""
+    batch.traces += answers.traces_of(attempt, snapshot)
+    batch.raws.append(answers.raw_of(attempt, snapshot, batch.now))

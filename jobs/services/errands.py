@@ -1,0 +1,28 @@
+"""An errand: a claimed row on its way to the provider and back."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from jobs.models import Attempt, Job
+from jobs.provider.base import ProviderFault, Snapshot, StartRequest
+
+
+class Kind(StrEnum):
+    """What the provider is asked."""
+
+    START = "start"
+    LOOK = "look"
+    STOP = "stop"
+
+
+@dataclass
+class Errand:
+    """`lease`: what the claim set wake_at to; `reply`: filled in on the way back."""
+
+    kind: Kind
+    job: Job
+    attempt: Attempt
+    lease: datetime
+    request: StartRequest | None = None
+    reply: Snapshot | ProviderFault | None = field(default=None, repr=False)

@@ -1,0 +1,208 @@
+"""What comes back from the provider, applied to our rows.
+
+Poll, webhook and "check now" all end here: they only make a job due.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import structlog
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from jsonschema import validators
+from jsonschema.protocols import Validator
+
+from jobs.lifecycle import Line, Move, lock
+from jobs.models import Attempt, Job, JobTypeVersion, Result
+from jobs.policy.failures import FailureClass, class_of_fault
+from jobs.policy.outcomes import (
+    Completed,
+    Failed,
+    Outcome,
+    Progress,
+    RequiresAction,
+    Stopped,
+    judge,
+    judge_fault,
+)
+from jobs.policy.polling import next_look_at
+from jobs.provider.base import ProviderFault, Snapshot, State
+from jobs.services import answers
+from jobs.services.attempts import (
+    end_attempt,
+    keep_answer,
+    note_snapshot,
+    settle_attempt,
+)
+from jobs.services.batch import Batch
+from jobs.services.errands import Errand
+from jobs.services.failures import fail_attempt, pause_if_needed
+
+log = structlog.get_logger(__name__)
+Status = Job.Status
+ASK_AGAIN = timedelta(seconds=30)  # whether a run that was stopped has settled
+DECIDE_WITHIN = timedelta(hours=24)  # whoever opens the review sets it to its due time
+
+
+def apply(errands: Sequence[Errand]) -> int:
+    """Settle these together; should one of them spoil it, each on its own.
+
+    Returns how many were settled; one that was not is due again after its lease.
+    """
+    try:
+        return settle(errands, timezone.now())
+    except Exception:
+        if len(errands) == 1:
+            log.exception(
+                "could not apply an answer", job=str(errands[0].job.public_id)
+            )
+            return 0
+        return sum(apply([errand]) for errand in errands)
+
+
+@transaction.atomic
+def settle(errands: Sequence[Errand], now: datetime) -> int:
+    """Write what came back, for every attempt that is still open; note the rest."""
+    ids = {errand.job.pk for errand in errands}
+    rows = Job.objects.filter(pk__in=ids).select_related("version__job_type")
+    jobs = {job.pk: job for job in lock(rows)}
+    attempts = Attempt.objects.in_bulk([errand.attempt.pk for errand in errands])
+    batch = Batch(now)
+    for errand in errands:
+        job, attempt = jobs[errand.job.pk], attempts[errand.attempt.pk]
+        attempt.job = job
+        batch.attempts.append(attempt)
+        if isinstance(errand.reply, ProviderFault):
+            pause_if_needed(errand.reply, now)
+        if attempt.ended_at is None:
+            _apply(batch, attempt, errand)
+        else:
+            _settle_late(batch, attempt, errand.reply)
+    batch.write()
+    return len(errands)
+
+
+def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
+    """An answer of an open attempt: it may move the job."""
+    reply, job, now = errand.reply, attempt.job, batch.now
+    if isinstance(reply, Snapshot):
+        note_snapshot(attempt, reply, now)
+        outcome = judge(reply, validator_of(job.version))
+        if isinstance(outcome, Progress) and _took_too_long(attempt, now):
+            outcome = Failed(
+                FailureClass.TIMEOUT, "attempt_too_long", "It ran past its time limit."
+            )
+    else:
+        assert isinstance(reply, ProviderFault)
+        outcome = judge_fault(reply, accepted_at=attempt.accepted_at, now=now)
+    _follow(batch, attempt, errand, outcome)
+    if isinstance(reply, Snapshot) and job.status == Status.QUEUED:
+        batch.waves[0].append(_to_running(job, now))
+
+
+def _follow(batch: Batch, attempt: Attempt, errand: Errand, outcome: Outcome) -> None:
+    job, snapshot = attempt.job, errand.reply
+    match outcome:
+        case Progress():
+            _look_again(batch, attempt, errand)
+        case Completed() if isinstance(snapshot, Snapshot):
+            end_attempt(batch, attempt, snapshot, "completed")
+            _store_answer(batch, attempt, snapshot, outcome)
+        case RequiresAction() if isinstance(snapshot, Snapshot):
+            end_attempt(batch, attempt, snapshot, "waits for answers")
+            batch.tool_calls += answers.tool_calls_of(attempt, snapshot)
+            waits = {"wake_at": job.deadline_at}
+            note = "The model asks for answers before it goes on."
+            batch.waves[1].append(
+                Move(job, Status.REQUIRES_ACTION, note=note, changes=waits)
+            )
+        case Stopped():
+            end_attempt(batch, attempt, snapshot, "cancelled at the provider")
+            note = "Cancelled at the provider, not by us."
+            batch.waves[1].append(Move(job, Status.CANCELLED, note=note))
+        case Failed():
+            fail_attempt(batch, attempt, errand.reply, outcome)
+
+
+# ---- one outcome each ------------------------------------------------------------
+
+
+def _look_again(batch: Batch, attempt: Attempt, errand: Errand) -> None:
+    """Plan the next look, unless someone asked for one since we claimed the job."""
+    job, steps = attempt.job, attempt.job.steps
+    if isinstance(errand.reply, Snapshot):
+        steps = len(errand.reply.steps)
+    if steps != job.steps:
+        job.steps, job.revision = steps, job.revision + 1
+    if job.wake_at == errand.lease:
+        began = attempt.accepted_at or batch.now
+        job.wake_at = min(next_look_at(began, batch.now), job.deadline_at)
+    batch.rescheduled.append(job)
+
+
+def _store_answer(
+    batch: Batch, attempt: Attempt, snapshot: Snapshot, outcome: Completed
+) -> None:
+    job = attempt.job
+    top = Result.objects.filter(job=job).aggregate(top=Max("number"))["top"] or 0
+    result = answers.result_of(attempt, outcome, top + 1, batch.now)
+    batch.results.append(result)
+    batch.citations += answers.citations_of(result, snapshot)
+    flags = ", ".join(result.flags)
+    note = f"Flagged: {flags.replace('_', ' ')}." if flags else ""
+    said = {"result": result.number, "sha256": result.content_hash}
+    steps = {"steps": len(snapshot.steps)}
+    batch.waves[1].append(
+        Move(job, Status.COMPLETED, note=note, data=said, changes=steps)
+    )
+    if flags or not job.version.waives_review:
+        due = {"wake_at": batch.now + DECIDE_WITHIN}
+        batch.waves[2].append(Move(job, Status.AWAITING_REVIEW, changes=due))
+
+
+def _settle_late(
+    batch: Batch, attempt: Attempt, reply: Snapshot | ProviderFault | None
+) -> None:
+    """An answer of an attempt that ended: kept for cost and record, moves nothing."""
+    now = batch.now
+    if isinstance(reply, Snapshot):
+        first = attempt.provider_status
+        note_snapshot(attempt, reply, now)
+        if reply.state is State.WORKING:
+            attempt.wake_at = now if not first else now + ASK_AGAIN
+        else:
+            settle_attempt(attempt, now)
+            keep_answer(batch, attempt, reply)
+            note = f"Attempt {attempt.number} settled as {reply.said}."
+            data = {"attempt": attempt.number}
+            batch.lines.append(Line(attempt.job.history, "settled", note, data))
+    elif isinstance(reply, ProviderFault):
+        if class_of_fault(reply) is FailureClass.GONE:
+            settle_attempt(attempt, now)
+        elif attempt.response_id:
+            attempt.wake_at = now + ASK_AGAIN
+
+
+def _to_running(job: Job, now: datetime) -> Move:
+    """First of its moves: what was just planned for it stays as it is."""
+    changes = {"wake_at": job.wake_at, "started_at": job.started_at or now}
+    return Move(job, Status.RUNNING, changes=changes)
+
+
+def _took_too_long(attempt: Attempt, now: datetime) -> bool:
+    limit = timedelta(seconds=attempt.job.version.attempt_seconds)
+    return now - (attempt.accepted_at or now) > limit
+
+
+def validator_of(version: JobTypeVersion) -> Validator | None:
+    """The validator of its output schema, made once per version and process."""
+    return _validator(version.pk) if version.output_schema else None
+
+
+@lru_cache(maxsize=256)
+def _validator(version_id: int) -> Validator:
+    schema = JobTypeVersion.objects.values_list("output_schema", flat=True)
+    found = schema.get(pk=version_id)
+    return validators.validator_for(found)(found)

@@ -1,0 +1,23 @@
+"""A result as safe HTML: rendered once, when it is first looked at, and kept."""
+
+from django.utils.safestring import SafeString, mark_safe
+
+from jobs.models import Result
+from jobs.rendering import Passage, render_text, render_value
+
+
+def html_of(result: Result) -> SafeString:
+    """Markdown with its citations marked, or a structured answer as a table."""
+    if not result.html:
+        html = _render(result)
+        Result.objects.filter(pk=result.pk).update(html=html)
+        result.html = html
+    return mark_safe(result.html)  # noqa: S308  (made by jobs.rendering only)
+
+
+def _render(result: Result) -> str:
+    content = result.content
+    if isinstance(content, str):
+        spans = result.citations.values_list("position", "start", "end")
+        return render_text(content, [Passage(*span) for span in spans])
+    return render_value(content, result.job.version.output_schema)

@@ -1,0 +1,149 @@
+"""Submitting: check it against its type, store it, have the sweep find it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from jsonschema import validators
+from jsonschema.exceptions import ValidationError
+
+from jobs.kit.rights import name_of, require
+from jobs.lifecycle import Line, add_events
+from jobs.models import Job, JobType, JobTypeVersion
+
+LONGEST_DEADLINE = 30 * 86_400  # seconds
+TITLE = 200  # characters; Job.title
+MOST_ERRORS = 50
+
+
+class InvalidInput(Exception):
+    """`errors`: what is wrong, by field ("input.question")."""
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{k}: {' '.join(v)}" for k, v in errors.items()))
+        self.errors = dict(errors)
+
+
+@transaction.atomic
+def submit_job(
+    *,
+    by: User,
+    type_name: str,
+    given: dict[str, Any],
+    title: str = "",
+    metadata: dict[str, str] | None = None,
+    deadline_seconds: int | None = None,
+) -> Job:
+    """Store a job for this input; if it is bad, InvalidInput is raised instead."""
+    require(by, "jobs.submit_job")
+    version = _version(type_name)
+    if errors := check_input(version, given) | _check_words(title, metadata or {}):
+        raise InvalidInput(errors)
+    now = timezone.now()
+    seconds = deadline_seconds or version.deadline_seconds
+    job = Job.objects.create(
+        version=version,
+        title=title,
+        input=given,
+        metadata=metadata or {},
+        requester=by,
+        created_at=now,
+        wake_at=now,
+        deadline_at=now + timedelta(seconds=seconds),
+    )
+    submitted = Line(job.history, "status", became=job.status)
+    add_events([submitted], actor=name_of(by), now=now)
+    return job
+
+
+def check_input(version: JobTypeVersion, given: Any) -> dict[str, list[str]]:
+    """What is wrong with this input, by field; empty when nothing is."""
+    schema = version.input_schema
+    validator = validators.validator_for(schema)(schema)
+    errors: dict[str, list[str]] = {}
+    for _, error in zip(range(MOST_ERRORS), validator.iter_errors(given), strict=False):
+        for field, message in _said(error):
+            if message not in errors.setdefault(field, []):
+                errors[field].append(message)
+    if not errors and _has_unstorable(given):
+        errors["input"] = ["It contains characters that cannot be stored (NUL)."]
+    return errors
+
+
+def _version(type_name: str) -> JobTypeVersion:
+    job_type = JobType.objects.filter(name=type_name, is_active=True).first()
+    version = job_type.current if job_type else None
+    if version is None:
+        names = JobType.objects.filter(is_active=True).values_list("name", flat=True)
+        known = ", ".join(names) or "none yet"
+        raise InvalidInput(
+            {"type": [f"There is no job type {type_name!r}. Known: {known}."]}
+        )
+    return version
+
+
+def _said(error: ValidationError) -> list[tuple[str, str]]:
+    """The field an error belongs to, in dots, and a sentence about it."""
+    path = ".".join(["input", *map(str, error.absolute_path)])
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return [(f"{path}.{name}", "This field is required.") for name in missing]
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = [name for name in error.instance if name not in known]
+        return [(f"{path}.{name}", "This field is not known.") for name in unknown]
+    return [(path, _sentence(error))]
+
+
+def _sentence(error: ValidationError) -> str:
+    """Without the value itself, which may be long, and may be secret."""
+    limit = error.validator_value
+    match error.validator:
+        case "type":
+            return f"This must be of type {limit}."
+        case "minLength" if limit == 1:
+            return "This must not be empty."
+        case "minLength":
+            return f"This must have at least {limit} characters."
+        case "maxLength":
+            return f"This must have at most {limit} characters."
+        case "minItems":
+            return f"This must have at least {limit} entries."
+        case "maxItems":
+            return f"This must have at most {limit} entries."
+        case "enum":
+            return f"This must be one of {', '.join(map(str, limit))}."
+        case "minimum" | "exclusiveMinimum":
+            return f"This must not be less than {limit}."
+        case "maximum" | "exclusiveMaximum":
+            return f"This must not be more than {limit}."
+        case "pattern":
+            return f"This must match {limit}."
+        case "format":
+            return f"This must be a valid {limit}."
+    return f"This does not satisfy {error.validator}."
+
+
+def _check_words(title: str, metadata: dict[str, str]) -> dict[str, list[str]]:
+    errors = {}
+    if len(title) > TITLE:
+        errors["title"] = [f"This must have at most {TITLE} characters."]
+    if _has_unstorable(title):
+        errors["title"] = ["It contains characters that cannot be stored (NUL)."]
+    if _has_unstorable(metadata):
+        errors["metadata"] = ["It contains characters that cannot be stored (NUL)."]
+    return errors
+
+
+def _has_unstorable(value: Any) -> bool:
+    """NUL, or half a surrogate pair: no database takes them."""
+    if isinstance(value, str):
+        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return any(_has_unstorable(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(_has_unstorable(part) for part in value)
+    return False

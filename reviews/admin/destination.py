@@ -1,0 +1,81 @@
+"""Destinations, and the versions that say where and how."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.kit import looks
+from jobs.kit.versioned import PrettyJson, VersionedAdmin
+from jobs.kit.versions import Version
+from reviews.models import Destination, DestinationVersion
+
+
+class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
+    """Address and headers."""
+
+    headers = PrettyJson(
+        empty=dict, help_text='Names and values: {"X-Team": "support"}.'
+    )
+
+    class Meta:
+        model = DestinationVersion
+        fields = ("address", "headers")
+
+    def clean_headers(self) -> Any:
+        headers = self.cleaned_data["headers"]
+        plain = isinstance(headers, dict) and all(
+            isinstance(value, str) for value in headers.values()
+        )
+        if not plain:
+            raise forms.ValidationError("This must be an object of texts.")
+        return headers
+
+
+@admin.register(Destination)
+class DestinationAdmin(VersionedAdmin):
+    """Where approved results may go."""
+
+    list_display = ("name", "kind", "state", "address", "types")
+    search_fields = ("name",)
+    fields = ("name", "kind", "job_types", "is_active")
+    filter_horizontal = ("job_types",)
+    ordering = ("name",)
+    sortable_by = ()
+    version_model = DestinationVersion
+    version_form = DestinationVersionForm
+    add_label = "Add a destination"
+    empty_title = "No destinations yet"
+    empty_note = "Without one, approved results stay here."
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        last = DestinationVersion.objects.filter(destination=OuterRef("pk"))
+        newest = last.order_by("-number").values("address")[:1]
+        rows = super().get_queryset(request).annotate(newest=Subquery(newest))
+        return rows.prefetch_related("job_types")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        return ("kind",) if obj else ()
+
+    def shown_value(self, version: Version, name: str) -> Any:
+        """Headers may hold credentials: their names are enough."""
+        value = super().shown_value(version, name)
+        return ", ".join(value) if name == "headers" else value
+
+    @admin.display(description="State")
+    def state(self, destination: Destination) -> SafeString:
+        return looks.badge("active" if destination.is_active else "switched_off")
+
+    @admin.display(description="Address")
+    def address(self, destination: Any) -> Any:
+        return destination.newest or looks.NONE
+
+    @admin.display(description="Job types")
+    def types(self, destination: Destination) -> Any:
+        return ", ".join(map(str, destination.job_types.all())) or looks.NONE

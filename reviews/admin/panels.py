@@ -1,0 +1,33 @@
+"""What the job page shows of reviews and deliveries."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from jobs.admin.panels import Panel, register
+from jobs.models import Job
+
+
+@register
+def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
+    """The reviews of this job and what was decided; the open one comes next."""
+    rows = job.reviews.order_by("-round").prefetch_related(
+        "decisions__by", "decisions__beside"
+    )
+    reviews = list(rows)
+    if not reviews:
+        return None
+    action = None
+    if reviews[0].closed_at is None and request.user.has_perm("reviews.decide_review"):
+        url = reverse("admin:reviews_review_change", args=[reviews[0].pk])
+        action = (url, "Review it")
+    return Panel("admin/reviews/review/panel.html", {"reviews": reviews}, action)
+
+
+@register
+def deliveries_panel(request: HttpRequest, job: Job) -> Panel | None:
+    """Where its approved result went, with every try."""
+    rows = job.deliveries.order_by("pk").select_related("destination")
+    deliveries = list(rows.defer("request").prefetch_related("attempts"))
+    if not deliveries:
+        return None
+    return Panel("admin/reviews/delivery/panel.html", {"deliveries": deliveries})

@@ -1,0 +1,13 @@
+"""The app of what people decide."""
+
+from django.apps import AppConfig
+
+
+class ReviewsConfig(AppConfig):
+    name = "reviews"
+    verbose_name = "Reviews"
+
+    def ready(self) -> None:
+        from reviews import explain, receivers  # noqa: F401  (explain registers)
+
+        receivers.connect()

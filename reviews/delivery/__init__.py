@@ -1,0 +1,1 @@
+"""The only way content leaves: by signed webhook, or by mail."""

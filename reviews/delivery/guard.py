@@ -1,0 +1,83 @@
+"""Where we may connect: asked of the very address that is connected to."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+from django.conf import settings
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Forbidden(Exception):
+    """We do not send there; says why."""
+
+
+def parts_of(url: str) -> httpcore2.URL:
+    """The URL taken apart once, for checking and connecting alike."""
+    try:
+        split = urlsplit(url)
+        port, host = split.port, split.hostname or ""
+    except ValueError as error:
+        raise Forbidden(f"{url!r} is not a URL: {error}") from error
+    if any(character <= " " or character == "\\" for character in url):
+        raise Forbidden("The URL has spaces, control characters or backslashes.")
+    if split.username is not None or split.password is not None:
+        raise Forbidden("The URL has a user name or password in it.")
+    if not host.isascii() or not host:
+        raise Forbidden("The URL needs a host name in ASCII.")
+    if split.scheme != "https" and not (split.scheme == "http" and _is_sandbox()):
+        raise Forbidden("Only https is allowed.")
+    target = (split.path or "/") + (f"?{split.query}" if split.query else "")
+    return httpcore2.URL(scheme=split.scheme, host=host, port=port, target=target)
+
+
+def check(address: Address) -> None:
+    """Raise Forbidden unless content may be sent to this address."""
+    inner = _unwrapped(address)
+    if _is_sandbox():
+        if not inner.is_loopback:
+            raise Forbidden(f"{address}: sandbox results are sent to loopback only.")
+    elif not inner.is_global or inner.is_multicast or inner.is_reserved:
+        raise Forbidden(f"{address} is not a public address.")
+
+
+class GuardedBackend(httpcore2.SyncBackend):
+    """Resolves the name itself, and connects to the address it has checked."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore2.ConnectError(f"{host}: {error}") from error
+        addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+        for address in addresses:  # one forbidden address among them is one too many
+            check(ipaddress.ip_address(address.partition("%")[0]))
+        return super().connect_tcp(
+            addresses[0], port, timeout, local_address, socket_options
+        )
+
+
+def _unwrapped(address: Address) -> Address:
+    """The IPv4 address inside, where an IPv6 one only carries it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        teredo = address.teredo[1] if address.teredo else None
+        return address.ipv4_mapped or address.sixtofour or teredo or address
+    return address
+
+
+def _is_sandbox() -> bool:
+    return settings.PROVIDER == "sandbox"

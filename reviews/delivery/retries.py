@@ -1,0 +1,34 @@
+"""When a delivery is tried again: about three days in all."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+# Svix's schedule, stretched by two daily tries.
+WAITS = [
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=10),
+    timedelta(hours=24),
+    timedelta(hours=24),
+]
+JITTER = 0.2  # of the wait, so that many do not come back together
+LONGEST_ASKED = timedelta(hours=24)
+
+
+def next_send_at(
+    tries: int,
+    *,
+    now: datetime,
+    retry_after: float | None,
+    dice: Callable[[], float],
+) -> datetime | None:
+    """After `tries` tries; None: give up and tell a person. `dice` is in [0, 1)."""
+    if tries > len(WAITS):
+        return None
+    wait = WAITS[tries - 1] * (1 + JITTER * dice())
+    asked = min(timedelta(seconds=retry_after or 0), LONGEST_ASKED)
+    return now + max(wait, asked)

@@ -1,0 +1,98 @@
+"""A signed POST as Standard Webhooks has it: https://www.standardwebhooks.com."""
+
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import httpcore2
+from standardwebhooks.webhooks import Webhook
+
+from reviews.delivery.answer import Answer, Outcome, outcome_of
+from reviews.delivery.guard import Forbidden, GuardedBackend, parts_of
+
+PATIENCE = 15.0  # seconds for one try, all in all
+CONNECT = 5.0
+ANSWER = 4_096  # bytes of an answer that are read and kept
+
+
+def send_webhook(request: dict[str, Any], *, webhook_id: str, secret: str) -> Answer:
+    """Send the stored request; signature and its timestamp are made for this try.
+
+    No redirect is followed, no proxy of the environment is used, and nothing of ours
+    goes along but what is in the request.
+    """
+    try:
+        url, body = parts_of(request["url"]), request["body"].encode()
+        headers = request["headers"] | _signature(request["body"], webhook_id, secret)
+        return _post(url, headers, body)
+    except Forbidden as error:
+        return Answer(Outcome.FAILED, str(error))
+    except httpcore2.UnsupportedProtocol as error:
+        return Answer(Outcome.FAILED, f"Not sent: {error}")
+    except (TimeoutError, httpcore2.TimeoutException):
+        return Answer(Outcome.AGAIN, f"No answer within {PATIENCE:g} s.")
+    except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        return Answer(Outcome.AGAIN, f"{type(error).__name__}: {error}")
+
+
+def _signature(body: str, webhook_id: str, secret: str) -> dict[str, str]:
+    now = datetime.now(UTC)
+    signed = Webhook(secret).sign(msg_id=webhook_id, timestamp=now, data=body)
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signed,
+    }
+
+
+def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
+    until = time.monotonic() + PATIENCE
+    limits = {"connect": CONNECT, "read": PATIENCE, "write": PATIENCE, "pool": CONNECT}
+    with (
+        httpcore2.ConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            network_backend=GuardedBackend(),
+        ) as pool,
+        pool.stream(
+            "POST",
+            url,
+            headers={"host": _host(url), **headers, "content-length": str(len(body))},
+            content=body,
+            extensions={"timeout": limits},
+        ) as response,
+    ):
+        said = _first_bytes(response, until)
+        return Answer(
+            outcome_of(response.status),
+            f"HTTP {response.status}",
+            http_status=response.status,
+            said=said.decode(errors="replace").replace("\0", "\ufffd"),
+            retry_after=_retry_after(response),
+        )
+
+
+def _first_bytes(response: httpcore2.Response, until: float) -> bytes:
+    """As much of the answer as we keep; the rest is not waited for."""
+    said = b""
+    for chunk in response.iter_stream():
+        said += chunk
+        if len(said) >= ANSWER or time.monotonic() > until:
+            break
+    return said[:ANSWER]
+
+
+def _host(url: httpcore2.URL) -> str:
+    host = url.host.decode()
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{url.port}" if url.port else host
+
+
+def _retry_after(response: httpcore2.Response) -> float | None:
+    for name, value in response.headers:
+        if name.lower() == b"retry-after":
+            try:
+                return max(0.0, float(value))
+            except ValueError:
+                return None
+    return None

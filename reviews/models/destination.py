@@ -1,0 +1,64 @@
+"""Destination: where approved results may go."""
+
+from django.db import models
+
+from jobs.kit.versions import Version
+from jobs.models import JobType
+
+
+class Destination(models.Model):
+    """A receiver with a name; where and how stands in its versions."""
+
+    class Kind(models.TextChoices):
+        WEBHOOK = "webhook", "signed webhook"
+        EMAIL = "email", "email"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    job_types = models.ManyToManyField(
+        JobType,
+        blank=True,
+        related_name="destinations",
+        help_text="Approved results of these types go here.",
+    )
+    is_active = models.BooleanField(default=True)
+    secret = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="Signs the webhooks."
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def current(self) -> "DestinationVersion | None":
+        """The version that new deliveries go to: the newest."""
+        return self.versions.order_by("-number").first()
+
+
+class DestinationVersion(Version):
+    """Address and headers of a destination; never changes."""
+
+    OF = "destination"
+
+    destination = models.ForeignKey(
+        Destination, models.PROTECT, related_name="versions"
+    )
+    address = models.CharField(
+        max_length=2_000, help_text="A URL, or mail addresses with commas between."
+    )
+    headers = models.JSONField(default=dict, blank=True)
+
+    class Meta(Version.Meta):
+        ordering = ["destination", "-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["destination", "number"],
+                name="one_destination_version_per_number",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.destination} v{self.number}"

@@ -1,0 +1,32 @@
+"""ReviewPolicy: who must agree, on what, by when."""
+
+from django.contrib.auth.models import Group
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from jobs.models import JobTypeVersion
+
+
+class ReviewPolicy(models.Model):
+    """Belongs to a type version; copied to a Review when that opens."""
+
+    version = models.OneToOneField(
+        JobTypeVersion, models.PROTECT, related_name="review_policy"
+    )
+    hours = models.PositiveIntegerField(
+        default=24,
+        validators=[MinValueValidator(1)],
+        help_text="Hours until an undecided review is abandoned.",
+    )
+    group = models.ForeignKey(
+        Group, models.PROTECT, null=True, blank=True, help_text="Who may decide."
+    )
+    four_eyes = models.BooleanField(
+        default=False, help_text="The requester may not decide on the own job."
+    )
+
+    class Meta:
+        verbose_name_plural = "review policies"
+
+    def __str__(self) -> str:
+        return f"policy of {self.version}"

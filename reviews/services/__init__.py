@@ -1,0 +1,1 @@
+"""What people can do with results, and what follows, a use case per file."""

@@ -1,0 +1,124 @@
+"""Deciding: check, record, move. The only way to an effect outside."""
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobs.kit.rights import name_of, require
+from jobs.lifecycle import MoveRefused, lock
+from jobs.models import Job
+from reviews.models import Decision, DecisionComment, Review
+from reviews.services.plan import plan_deliveries
+from reviews.services.requests import requests_for
+from reviews.services.seen import what_is_seen
+
+Verdict = Decision.Verdict
+LONGEST_COMMENT = 10_000  # characters
+
+
+class StalePage(MoveRefused):
+    """What was decided on is not what there is now; nothing was changed."""
+
+
+class CommentNeeded(ValueError):
+    """A rejection says why."""
+
+
+@transaction.atomic
+def approve(
+    review: Review, *, by: User, seen: str, comment: str = "", via: str = "admin"
+) -> Decision:
+    """Accept exactly what was `seen`, and set its deliveries going.
+
+    Raises PermissionDenied, or StalePage if anything changed since it was seen.
+    """
+    review = _as_seen(review, by, seen)
+    decision = _record(review, Verdict.APPROVE, by, seen, comment, via)
+    review.job.move(
+        Job.Status.APPROVED,
+        actor=name_of(by),
+        note=comment,
+        approved_hash=decision.content_hash,
+    )
+    plan_deliveries(decision)
+    return decision
+
+
+@transaction.atomic
+def reject(
+    review: Review, *, by: User, seen: str, comment: str = "", via: str = "admin"
+) -> Decision:
+    """Turn down what was `seen`: nothing leaves.
+
+    Raises as approve() does, and CommentNeeded without a reason.
+    """
+    if not comment.strip():
+        raise CommentNeeded("Say why, for whoever asked for it.")
+    review = _as_seen(review, by, seen)
+    decision = _record(review, Verdict.REJECT, by, seen, comment, via)
+    review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
+    return decision
+
+
+def _as_seen(review: Review, by: User, seen: str) -> Review:
+    """The review as it is now, locked through its job, if it still is what was seen."""
+    require(by, "reviews.decide_review")
+    (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
+    review = Review.objects.select_related("result__job__version").get(pk=review.pk)
+    review.job = job
+    _require_standing(review, by)
+    if review.closed_at is not None:
+        raise StalePage(_who_was_first(review))
+    if what_is_seen(review).digest != seen:
+        raise StalePage(
+            "This page showed an older state: the result, its destinations or the "
+            "review changed since. Look again and decide on what is there now."
+        )
+    return review
+
+
+def _require_standing(review: Review, by: User) -> None:
+    """The terms of this review, beyond the right to decide at all."""
+    group = review.policy.get("group")
+    if group and not by.groups.filter(name=group).exists():
+        raise PermissionDenied(f"Only members of {group} decide on this job.")
+    if review.policy.get("four_eyes") and review.job.requester_id == by.pk:
+        raise PermissionDenied("You asked for this job: another person decides on it.")
+
+
+def _who_was_first(review: Review) -> str:
+    decision = review.decisions.select_related("by").last()
+    if decision is None:
+        return f"This review is closed: the job is {review.job.get_status_display()}."
+    return (
+        f"{decision.by} was first: {decision.get_verdict_display()} "
+        f"at {decision.at:%H:%M:%S} UTC. Nothing was changed by you."
+    )
+
+
+def _record(
+    review: Review, verdict: str, by: User, seen: str, comment: str, via: str
+) -> Decision:
+    """The decision, and the comment beside it, since that may be erased one day."""
+    now = timezone.now()
+    requests = requests_for(review.result, by=name_of(by), at=now)
+    sent = [request.digest for request in requests] if verdict == "approve" else []
+    Review.objects.filter(pk=review.pk).update(revision=F("revision") + 1)
+    decision = Decision.objects.create(
+        review=review,
+        result=review.result,
+        verdict=verdict,
+        by=by,
+        at=now,
+        via=via,
+        review_revision=review.revision,
+        content_hash=review.result.content_hash,
+        request_hashes=sent,
+        seen=seen,
+    )
+    if comment:
+        text = comment[:LONGEST_COMMENT]
+        DecisionComment.objects.create(decision=decision, text=text)
+    return decision

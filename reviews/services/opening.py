@@ -1,0 +1,46 @@
+"""Opening and closing the request for a decision."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from jobs.models import Job
+from reviews.models import Review, ReviewPolicy
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A policy as it is copied to a review, so that later changes do not reach it."""
+
+    hours: int = 24
+    group: str = ""
+    four_eyes: bool = False
+
+
+def open_review(job: Job, now: datetime) -> Review:
+    """Ask for a decision on the job's newest result, by the terms of its version."""
+    terms = terms_of(job)
+    due_at = now + timedelta(hours=terms.hours)
+    job.wake_at = due_at
+    Job.objects.filter(pk=job.pk).update(wake_at=due_at)
+    return Review.objects.create(
+        job=job,
+        result=job.results.order_by("number").last(),
+        round=job.reviews.count() + 1,
+        policy=asdict(terms),
+        opened_at=now,
+        due_at=due_at,
+    )
+
+
+def close_review(job: Job, now: datetime) -> None:
+    """Whatever ended it: decided, cancelled, or nobody came."""
+    job.reviews.open().update(closed_at=now, claimed_by=None, claimed_until=None)
+
+
+def terms_of(job: Job) -> Terms:
+    """The policy of its type version, or the default one."""
+    policy = ReviewPolicy.objects.filter(version=job.version_id).first()
+    if policy is None:
+        return Terms()
+    group = policy.group.name if policy.group else ""
+    return Terms(policy.hours, group, policy.four_eyes)

@@ -1,0 +1,96 @@
+"""What every test stands on: its database, cheap settings, a browser.
+
+The database is chosen in `databases.py`, before this file is read.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
+from tests import append_only, databases
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_FLAGS = [
+    "--no-sandbox",  # which Chromium refuses to set up for root
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+append_only.lift_for_flush()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Dropping is left to `databases.py`, which no open connection can refuse."""
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_settings(
+    django_test_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        STATIC_ROOT=tmp_path_factory.mktemp("static"),
+    ):
+        yield
+
+
+@pytest.fixture
+def other_process_env(transactional_db: None) -> dict[str, str]:
+    """The environment in which another process works on this test's database."""
+    return os.environ | {"DATABASE_URL": databases.url_for_others()}
+
+
+# Per module, not per session: while Playwright runs, its event loop makes Django take
+# every test of this thread for async code, and the check for that must be off.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """A Chromium, or the test is skipped."""
+    program = os.environ.get("CHROMIUM") or next(filter(shutil.which, BROWSERS), None)
+    if not program:
+        pytest.skip("no Chromium here: install the package chromium, or set CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(program), args=BROWSER_FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_problems() -> Iterator[list[str]]:
+    """What a page complained of or loaded from elsewhere: nothing, at the end."""
+    problems: list[str] = []
+    yield problems
+    assert problems == []
+
+
+@pytest.fixture
+def page(browser, live_server, page_problems: list[str]) -> Iterator[object]:
+    """A fresh browser window; paths are relative to the live server."""
+    context = browser.new_context(base_url=live_server.url)
+    page = context.new_page()
+
+    def note_message(message) -> None:
+        if message.type in ("error", "warning"):
+            page_problems.append(f"{message.type}: {message.text}")
+
+    def note_request(request) -> None:
+        if not request.url.startswith((f"{live_server.url}/", "data:", "blob:")):
+            page_problems.append(f"loaded from elsewhere: {request.url}")
+
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: page_problems.append(str(error)))
+    page.on("request", note_request)
+    yield page
+    context.close()

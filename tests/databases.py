@@ -1,0 +1,93 @@
+"""Which database a test run uses: a pytest plugin, `--db=sqlite` or `--db=postgres`.
+
+A plugin and not a conftest, because pytest-django reads Django's settings before any
+conftest. Every run has databases of its own, so that two at once do not meet.
+"""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+from tests import postgres
+
+LABEL = pytest.StashKey[str]()  # what the tests run on, for people
+
+# Every variable that settings.py reads: what is set here cannot come from a
+# developer's .env, neither in this process nor in those that tests start.
+ENVIRONMENT = {
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
+    "CSRF_TRUSTED_ORIGINS": "",
+    "DEBUG": "false",
+    "DEFAULT_FROM_EMAIL": "bgreview@localhost",
+    "EMAIL_URL": "consolemail://",
+    "INSTANCE_ID": "bgreview-tests",
+    "LOG_LEVEL": "INFO",
+    "OPENAI_API_KEY": "sk-tests",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
+    "PROVIDER": "sandbox",
+    "PUBLIC_URL": "http://127.0.0.1:8000",
+    "Q_BROKER": "orm",
+    "Q_WORKERS": "2",
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz",
+    "SWEEPS": "1",
+    "TIME_ZONE": "UTC",
+    "WEB_DATABASE_POOL": "false",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--db",
+        choices=("sqlite", "postgres"),
+        default="sqlite",
+        help="PostgreSQL is the one at TEST_POSTGRES_URL, else a local server, else "
+        "one out of a wheel (always, with TEST_POSTGRES_URL=embedded)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Point DATABASE_URL at databases of this run's own, and see to their end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # has inherited what the controller chose
+    # A plain SIGTERM would leave the databases behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    scratch = Path(tempfile.mkdtemp(prefix="bgreview-tests-"))
+    early_config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    os.environ.update(ENVIRONMENT)
+    if early_config.known_args_namespace.db == "sqlite":
+        early_config.stash[LABEL] = f"SQLite {sqlite3.sqlite_version}"
+        os.environ["DATABASE_URL"] = f"sqlite:///{scratch}/bgreview"
+        return
+    server, early_config.stash[LABEL] = postgres.find_server(
+        scratch, on_exit=early_config.add_cleanup
+    )
+    name = re.sub(r"\W", "_", scratch.name)
+    early_config.add_cleanup(lambda: postgres.drop_databases(server, f"test_{name}"))
+    os.environ["DATABASE_URL"] = postgres.with_name(server, name)
+
+
+def pytest_configure() -> None:
+    """Keep SQLite's test database in a file: by default only we could see it."""
+    default = connections.settings["default"]
+    path = Path(default["NAME"])
+    default["TEST"]["NAME"] = str(path.with_name(f"test_{path.name}"))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database: {config.stash.get(LABEL, 'as above')}"
+
+
+def url_for_others() -> str:
+    """The DATABASE_URL with which another process sees the test database."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return postgres.with_name(os.environ["DATABASE_URL"], name)

@@ -1,0 +1,120 @@
+"""Runs the suite on SQLite and on PostgreSQL, side by side, and adds both up.
+
+What stands on its command line goes to pytest: `tests/run.py -k deliver -x`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+
+DATABASES = ("sqlite", "postgres")
+BROKE_OFF = "broke off"
+
+
+@dataclass
+class Tally:
+    """What one run came to."""
+
+    label: str
+    passed: int = 0
+    failed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)  # how many, by reason
+
+    @classmethod
+    def read(cls, path: Path, database: str, exit_code: int) -> "Tally":
+        tally = cls(f"{database}: {BROKE_OFF}", failed=1)
+        if path.exists():
+            tally = cls(**json.loads(path.read_text()))
+        if exit_code not in (0, 5) and not tally.failed:  # 5: there was no test
+            tally.label, tally.failed = f"{tally.label}: {BROKE_OFF}", 1
+        return tally
+
+    @property
+    def ok(self) -> bool:
+        return self.passed > 0 and self.failed == 0
+
+    def lines(self) -> list[str]:
+        what = _counts(self.passed, self.failed, sum(self.skipped.values()))
+        if not self.passed and not self.failed:
+            what += ": no test was run, which is a failure too"
+        reasons = [f"    {n} skipped: {why}" for why, n in sorted(self.skipped.items())]
+        return [f"{self.label}: {what}", *reasons]
+
+
+class Run:
+    """The suite on one database, in a process of its own."""
+
+    def __init__(self, database: str, tally: Path, arguments: list[str]) -> None:
+        self.database, self.tally = database, tally
+        options = [f"--db={database}", "-q", *_workers(), "-p", "tests.tally"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, f"--tally={tally}", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C comes to us, and once from us to them
+        )
+        self.report: list[str] = []
+        self.reader = Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self) -> None:
+        """Progress is shown as it comes; the report after it waits for the other's."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if self.report or line.startswith("===="):
+                self.report.append(line)
+            else:
+                print(f"{self.database:8} {line}", end="", flush=True)
+
+    def finish(self) -> Tally:
+        self.reader.join()
+        exit_code = self.process.wait()
+        if self.report:
+            print(f"\n{self.database}\n", *self.report, sep="", end="", flush=True)
+        return Tally.read(self.tally, self.database, exit_code)
+
+
+def closing_line(tallies: list[Tally]) -> str:
+    return _counts(
+        sum(tally.passed for tally in tallies),
+        sum(tally.failed for tally in tallies),
+        sum(sum(tally.skipped.values()) for tally in tallies),
+    )
+
+
+def _counts(passed: int, failed: int, skipped: int) -> str:
+    line = f"{passed} passed, {failed} failed"
+    return f"{line}, {skipped} skipped" if skipped else line
+
+
+def _workers() -> list[str]:
+    """Two runs fill two cores; more cores are shared out between them."""
+    each = (os.cpu_count() or 1) // len(DATABASES)
+    return [f"-n{each}", "--dist=loadfile"] if each > 1 else []
+
+
+def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="bgreview-tally-") as scratch:
+        runs = [Run(name, Path(scratch, name), arguments) for name in DATABASES]
+        try:
+            tallies = [run.finish() for run in runs]
+        except KeyboardInterrupt:
+            for run in runs:
+                run.process.send_signal(signal.SIGINT)  # so that they tidy up
+            tallies = [run.finish() for run in runs]
+    print(*(line for tally in tallies for line in ["", *tally.lines()]), sep="\n")
+    print(f"\n{closing_line(tallies)}")
+    return 0 if all(tally.ok for tally in tallies) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

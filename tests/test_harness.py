@@ -1,0 +1,82 @@
+"""The ground that the other tests stand on: databases, flush, closing line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+from django.utils import timezone
+from model_bakery import baker
+
+from jobs.models import JobEvent, JobType
+from tests.run import Tally, closing_line
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_database_is_the_one_that_was_asked_for(db, request):
+    vendors = {"sqlite": "sqlite", "postgres": "postgresql"}
+    assert connection.vendor == vendors[request.config.getoption("db")]
+    assert "bgreview_tests_" in connection.settings_dict["NAME"].replace("-", "_")
+
+
+def test_sqlite_is_a_file_far_from_the_developers(db):
+    if connection.vendor == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        assert path.is_file()
+        assert ROOT not in path.parents
+
+
+def test_a_key_in_the_developers_env_file_is_not_used():
+    assert settings.PROVIDER == "sandbox"
+    assert settings.OPENAI_API_KEY == "sk-tests"
+
+
+def test_another_process_works_on_the_same_database(other_process_env):
+    baker.make(JobType)
+    count = "from jobs.models import JobType; print(JobType.objects.count())"
+    result = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", count],
+        cwd=ROOT,
+        env=other_process_env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["1"]
+
+
+def test_flush_empties_what_only_grows_and_keeps_its_triggers(transactional_db):
+    for _ in range(2):
+        baker.make(JobEvent, job__wake_at=timezone.now())
+        with pytest.raises(DatabaseError, match="append-only"):
+            JobEvent.objects.all().delete()
+        call_command("flush", interactive=False, verbosity=0)
+        assert not JobEvent.objects.exists()
+
+
+def test_the_closing_line_adds_up():
+    tallies = [
+        Tally("SQLite", passed=5, failed=1, skipped={"no Chromium": 2}),
+        Tally("PostgreSQL", passed=7, skipped={"no Chromium": 1}),
+    ]
+    assert closing_line(tallies) == "12 passed, 1 failed, 3 skipped"
+    assert closing_line([Tally("SQLite", passed=1)]) == "1 passed, 0 failed"
+
+
+def test_a_run_without_a_test_is_not_a_success(tmp_path):
+    tally = Tally("SQLite", skipped={"no Chromium": 1})
+    assert not tally.ok
+    assert "no test was run" in tally.lines()[0]
+
+
+@pytest.mark.parametrize("exit_code", [-9, 2, 3, 4])
+def test_a_run_that_broke_off_counts_as_failed(tmp_path, exit_code):
+    assert Tally.read(tmp_path / "missing", "sqlite", exit_code).failed == 1
+    done = tmp_path / "done"
+    done.write_text('{"label": "SQLite", "passed": 3}')
+    assert Tally.read(done, "sqlite", exit_code).failed == 1
+    assert Tally.read(done, "sqlite", 0).ok
