@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from django.conf import settings
-
+ROOT = Path(__file__).resolve().parent.parent
 GRACE = 6.0  # seconds for all of them to end by themselves
 
 
@@ -48,7 +47,7 @@ class Processes:
         process = subprocess.Popen(
             command,
             env=self._env,
-            cwd=settings.BASE_DIR,
+            cwd=ROOT,
             stdout=out,
             stderr=out and subprocess.STDOUT,
             start_new_session=True,

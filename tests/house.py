@@ -1,0 +1,147 @@
+"""What most tests begin with: people, types, a provider, and a job on its way.
+
+Jobs get to a status the way they do in life: through the services, and through the
+sandbox over HTTP. Nothing here writes a status.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from jobs.courier import Courier
+from jobs.models import Job, JobType, JobTypeVersion
+from jobs.sandbox.app import make_app
+from jobs.sandbox.serving import Served, serve
+from jobs.services.submit import submit_job
+from jobs.sweep import turn
+from reviews.models import Destination, DestinationVersion, Review
+
+SECRET = "whsec_" + "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
+PATIENCE = 10  # seconds for a job to get where a test wants it
+
+PROMPT_SCHEMA = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "title": "Text", "minLength": 1}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
+
+def person(name: str, *groups: str, **fields: Any) -> User:
+    """A user of these groups, staff unless said otherwise."""
+    user = User.objects.create_user(name, password=name, **{"is_staff": True, **fields})
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+def job_type(name: str = "note", **version: Any) -> JobType:
+    """A type whose prompt is its one input, `text`."""
+    made = JobType.objects.create(name=name, title=name.capitalize())
+    fields = {
+        "model": "gpt-5.2",
+        "prompt_template": "$text",
+        "input_schema": PROMPT_SCHEMA,
+        **version,
+    }
+    JobTypeVersion(job_type=made, **fields).save()
+    return made
+
+
+def webhook(url: str, *types: JobType, name: str = "desk") -> Destination:
+    """A destination for approved results of these types, signed with SECRET."""
+    return _destination(name, Destination.Kind.WEBHOOK, url, *types)
+
+
+def mailbox(address: str, *types: JobType, name: str = "mail") -> Destination:
+    return _destination(name, Destination.Kind.EMAIL, address, *types)
+
+
+def _destination(name: str, kind: str, address: str, *types: JobType) -> Destination:
+    made = Destination.objects.create(name=name, kind=kind, secret=SECRET)
+    made.job_types.set(types)
+    DestinationVersion(destination=made, address=address).save()
+    return made
+
+
+def submit(by: User, text: str = "Say hello.", of: str = "note", **more: Any) -> Job:
+    return submit_job(by=by, type_name=of, given={"text": text}, **more)
+
+
+def sweep_until(courier: Courier, done: Callable[[], bool]) -> None:
+    """Turn the sweep, waiting for no plan of its own, until `done` holds."""
+    until = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < until, "it did not get there"
+        Job.objects.filter(status__in=["queued", "running"]).wake()
+        turn(courier, 0.05)
+
+
+def bring_to(status: str, job: Job, courier: Courier) -> Job:
+    """Have the sweep work until the job has this status."""
+    sweep_until(courier, lambda: Job.objects.get(pk=job.pk).status == status)
+    return Job.objects.get(pk=job.pk)
+
+
+@pytest.fixture(scope="session")
+def provider_server() -> Iterator[Served]:
+    """The sandbox provider, a thousand times faster than life."""
+    with serve(make_app(scale=0.001)) as served:
+        yield served
+
+
+@pytest.fixture
+def provider(provider_server: Served, settings: Any) -> Served:
+    """The settings point at the sandbox."""
+    settings.OPENAI_BASE_URL = provider_server.base_url
+    settings.OPENAI_API_KEY = "sk-tests"
+    return provider_server
+
+
+@pytest.fixture
+def courier(provider: Served) -> Iterator[Courier]:
+    with Courier() as courier:
+        yield courier
+
+
+@pytest.fixture
+def ann(db: None) -> User:
+    """A reviewer."""
+    return person("ann", "Reviewers")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """Another reviewer."""
+    return person("bob", "Reviewers")
+
+
+@pytest.fixture
+def olivia(db: None) -> User:
+    """An operator."""
+    return person("olivia", "Operators")
+
+
+@pytest.fixture
+def shop(db: None) -> User:
+    """A program: may submit, and see its own jobs."""
+    return person("shop", "Integrations", is_staff=False)
+
+
+@pytest.fixture
+def note(db: None) -> JobType:
+    """A type without a destination."""
+    return job_type()
+
+
+@pytest.fixture
+def job_awaiting_review(note: JobType, shop: User, courier: Courier) -> Job:
+    """A job that the sandbox has answered, waiting for ann or bob."""
+    return bring_to("awaiting_review", submit(shop), courier)
+
+
+@pytest.fixture
+def review(job_awaiting_review: Job) -> Review:
+    return Review.objects.get(job=job_awaiting_review)
