@@ -16,7 +16,7 @@ class ReviewDesk(admin.AdminSite):
     site_header = site_title = "bgreview"
     index_title = "Overview"
     site_url = None
-    empty_value_display = "–"
+    empty_value_display = "\u2013"
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page shows: the side bar, the pauses, the sandbox."""

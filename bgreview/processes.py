@@ -1,5 +1,6 @@
 """The processes of one house, started together and ended together."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -11,8 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 GRACE = 6.0  # seconds for all of them to end by themselves
+LEAST = 0.5  # of these for each, however long the others took
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
 
 
 class PortTaken(Exception):
@@ -48,9 +54,11 @@ class Processes:
             command,
             env=self._env,
             cwd=ROOT,
+            stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out and subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         self._running[name] = process
         return process
@@ -64,22 +72,27 @@ class Processes:
         return [n for n, p in self._running.items() if p.poll() is not None]
 
     def stop(self) -> None:
-        """Ask all to end, the last started first; kill what is left in their groups."""
-        running = list(reversed(self._running.values()))
-        for process in running:
-            _signal(process, signal.SIGTERM)
+        """End each with all that it started: the last first, as it needs the others."""
         until = time.monotonic() + GRACE
-        for process in running:
+        for process in reversed(self._running.values()):
+            family = _descendants(process)
+            process.terminate()
             try:
-                process.wait(max(0.1, until - time.monotonic()))
+                process.wait(max(LEAST, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                pass
-        for process in running:
-            _kill_group(process)
-            process.wait()
+                family |= _descendants(process)
+                process.kill()
+                process.wait()
+            _kill(process.pid, family)
         for file in self._files:
             file.close()
         self._running.clear()
+
+
+def end_with_parent() -> None:
+    """For `preexec_fn`: be told to end when whoever started us was killed (Linux)."""
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
@@ -102,13 +115,23 @@ def web_command(host: str, port: int) -> list[str]:
     ]
 
 
-def _signal(process: subprocess.Popen[Any], number: int) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
-
-
-def _kill_group(process: subprocess.Popen[Any]) -> None:
+def _descendants(process: subprocess.Popen[Any]) -> set[psutil.Process]:
+    """All that it started, in whatever session they are."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        return set(psutil.Process(process.pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _kill(group: int, family: set[psutil.Process]) -> None:
+    """What is left of the group of one that has ended, and of its family."""
+    try:
+        os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            pass
+    psutil.wait_procs(family, timeout=1)

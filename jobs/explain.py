@@ -29,7 +29,7 @@ Explainer = Callable[[Job], Explanation]
 _explainers: dict[str, Explainer] = {}
 
 
-def explains(*statuses: Status) -> Callable[[Explainer], Explainer]:
+def explains(*statuses: str) -> Callable[[Explainer], Explainer]:
     """Register the function that explains jobs in these statuses."""
 
     def register(explainer: Explainer) -> Explainer:

@@ -20,7 +20,7 @@ class JsonField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 8, "class": "code", "spellcheck": "false"})
 
     def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         if not text.strip():
             return None
         try:
@@ -40,7 +40,7 @@ class LinesField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 4})
 
     def to_python(self, value: Any) -> Any:
-        lines = [line.strip() for line in super().to_python(value).splitlines()]
+        lines = [line.strip() for line in (super().to_python(value) or "").splitlines()]
         return [line for line in lines if line] or None
 
     def prepare_value(self, value: Any) -> Any:

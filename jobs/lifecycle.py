@@ -83,7 +83,16 @@ class Line:
 @transaction.atomic
 def move_all(moves: Sequence[Move], *, actor: str = SYSTEM) -> None:
     """Make these moves together, all or none, each row at most once."""
-    now = timezone.now()
+    as_read = [(move.row, dict(vars(move.row))) for move in moves]
+    try:
+        _make(moves, actor, timezone.now())
+    except Exception:
+        for row, values in as_read:  # nothing is stored: no row may look moved
+            vars(row).update(values)
+        raise
+
+
+def _make(moves: Sequence[Move], actor: str, now: datetime) -> None:
     for move in moves:
         if not move.row.may_become(move.to):
             raise MoveRefused(
@@ -106,20 +115,16 @@ def move_all(moves: Sequence[Move], *, actor: str = SYSTEM) -> None:
 def _update(was: str, moves: list[Move], now: datetime) -> None:
     """One guarded UPDATE for rows that share the status they were read in."""
     model = type(moves[0].row)
-    fields: set[str] = set()
-    as_read = [(move.row, dict(vars(move.row))) for move in moves]
-    for move in moves:
-        fields |= _set(move, now)
+    revisions = [move.row.revision for move in moves]
+    fields = set().union(*(_set(move, now) for move in moves))
     changed = model._default_manager.filter(status=was).bulk_update(
         [move.row for move in moves], sorted(fields)
     )
     if changed != len(moves):
-        for row, values in as_read:
-            vars(row).update(values)
         names = ", ".join(str(move.row) for move in moves)
         raise MoveRefused(f"{names}: no longer {was}, someone else moved it first")
-    for row, values in as_read:
-        row.revision = values["revision"] + 1
+    for move, revision in zip(moves, revisions, strict=True):
+        move.row.revision = revision + 1
 
 
 def _set(move: Move, now: datetime) -> set[str]:

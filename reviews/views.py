@@ -1,11 +1,11 @@
 """The review page: what the model wrote beside its evidence, and the decision."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -20,10 +20,11 @@ from jobs.rendering import render_value
 from jobs.services.rendered import html_of
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
+from reviews.models.review import ReviewQuerySet
 from reviews.services.decide import CommentNeeded, approve, reject
 from reviews.services.seen import what_is_seen
 
-SERVICES = {"approve": approve, "reject": reject}
+SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
 DECIDE = "reviews.decide_review"
 
 
@@ -33,7 +34,7 @@ def may_look(request: HttpRequest) -> bool:
     return may("reviews.view_review") or may(DECIDE)
 
 
-def visible_reviews(request: HttpRequest) -> QuerySet[Review]:
+def visible_reviews(request: HttpRequest) -> ReviewQuerySet:
     """Reviews of the jobs that this person may see."""
     if request.user.has_perm("jobs.view_all_jobs"):
         return Review.objects.all()
@@ -148,10 +149,8 @@ def _page(
         "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),
         **(_evidence(result) if readable else {}),
     }
-    request.current_app = site.name  # type: ignore[attr-defined]
-    return TemplateResponse(
-        request, "reviews/review_page.html", context, status=status
-    )
+    request.current_app = site.name
+    return TemplateResponse(request, "reviews/review_page.html", context, status=status)
 
 
 def _is_readable(request: HttpRequest, review: Review) -> bool:

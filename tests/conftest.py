@@ -11,6 +11,18 @@ import pytest
 from django.test import override_settings
 
 from tests import append_only, databases
+from tests.house import (  # noqa: F401  (fixtures)
+    ann,
+    bob,
+    courier,
+    job_awaiting_review,
+    note,
+    olivia,
+    provider,
+    provider_server,
+    review,
+    shop,
+)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [
@@ -53,7 +65,8 @@ def other_process_env(transactional_db: None) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """A Chromium, or the test is skipped."""
-    program = os.environ.get("CHROMIUM") or next(filter(shutil.which, BROWSERS), None)
+    names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else BROWSERS
+    program = next(filter(None, map(shutil.which, names)), None)
     if not program:
         pytest.skip("no Chromium here: install the package chromium, or set CHROMIUM")
     from playwright.sync_api import sync_playwright
@@ -61,7 +74,7 @@ def browser() -> Iterator[object]:
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(
-            executable_path=shutil.which(program), args=BROWSER_FLAGS
+            executable_path=program, args=BROWSER_FLAGS
         )
         yield browser
         browser.close()

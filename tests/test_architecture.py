@@ -68,8 +68,10 @@ def writes_status(node: ast.AST) -> bool:
     if name_of(node.func) == "setattr":
         return any(says_status(argument) for argument in node.args)
     if name_of(node.func) in ("update", "aupdate"):
-        return any(word.arg == "status" or word.arg is None and says_status(word.value)
-                   for word in node.keywords)
+        return any(
+            word.arg == "status" or (word.arg is None and says_status(word.value))
+            for word in node.keywords
+        )
     if name_of(node.func) in ("bulk_update", "abulk_update", "bulk_create", "save"):
         return any(says_status(part) for part in [*node.args, *node.keywords])
     return False
@@ -167,7 +169,9 @@ INLINE = {
 
 @pytest.mark.parametrize("what", INLINE)
 def test_templates_have_nothing_inline(what):
-    found = [path for path in TEMPLATES if INLINE[what].search((ROOT / path).read_text())]
+    found = [
+        path for path in TEMPLATES if INLINE[what].search((ROOT / path).read_text())
+    ]
     assert found == []
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -184,19 +185,22 @@ def test_a_response_goes_from_queued_to_completed_and_shows_its_steps(
     assert response.completed_at == pytest.approx(clock.now, abs=1.5)
 
 
-def test_the_same_input_takes_the_same_time(slow_client):
-    def times(text: str) -> list[float]:
-        made = slow_client.responses.create(**request(text))
-        runs = slow_client.get("/responses/" + made.id, cast_to=httpx2.Response)
-        assert runs.status_code == 200
-        return made.created_at
+def test_how_long_it_takes_follows_from_the_input(slow_client, clock):
+    def duration(text: str) -> float:
+        response = slow_client.responses.create(**request(text))
+        clock.now += 100
+        times = entry(slow_client, response.id)
+        return times["finished_at"] - times["created_at"]
 
-    assert times("one") == times("one")
+    assert duration("one") == pytest.approx(duration("one"))
+    assert abs(duration("one") - duration("two")) > 0.01
 
 
 def test_slow_takes_sixty_times_as_long(slow_client, clock):
     response = slow_client.responses.create(**request("Hello [sandbox:slow]"))
-    clock.now += 5 * 60 - 1
+    clock.now += 59
+    assert slow_client.responses.retrieve(response.id).status == "queued"
+    clock.now += 4 * 60
     assert slow_client.responses.retrieve(response.id).status != "completed"
     clock.now += 40 * 60
     assert slow_client.responses.retrieve(response.id).status == "completed"
@@ -390,7 +394,9 @@ def test_an_unknown_scenario_is_refused_with_the_known_ones(client):
 
 @pytest.mark.parametrize("name", sorted(set(SCENARIOS) - {"bad-input", "slow"}))
 def test_an_answer_is_always_the_same_and_never_shows_the_tag(client, name):
-    text = f"{RESEARCH} [sandbox:{name}] {LETTER}"
+    tag = f"[sandbox:{name}]"
+    text = f"{RESEARCH}\n\n{LETTER}".replace(" power ", f" power {tag} ")
+    text = text.replace("charged", f"{tag} charged")
     one, other = (
         [item.to_dict() | {"id": ""} for item in run(client, text, **job).output]
         for job in ({"metadata": {"job": f"same-{n}"}} for n in (1, 2))
@@ -534,6 +540,26 @@ def test_structured_reads_json_and_tables(client):
     }
 
 
+def test_structured_answers_a_question_from_the_sources(client):
+    finding = record(claim=TEXT, source_url=TEXT | {"format": "uri"})
+    answer = structured(
+        client,
+        f"{RESEARCH}\n\nRules:\n- Be brief.\n\nTags: {json.dumps(['a', 'b'])}",
+        record(
+            summary=TEXT,
+            findings={"type": "array", "items": finding},
+            tags={"type": "array", "items": TEXT},
+        ),
+    )
+    assert answer["summary"].startswith("Shore power cut the emissions")
+    assert [one["source_url"] for one in answer["findings"]] == [
+        doc["url"] for doc in DOCUMENTS
+    ]
+    for one, document in zip(answer["findings"], DOCUMENTS, strict=True):
+        assert one["claim"].split(".")[0] in document["text"]
+    assert answer["tags"] == ["a", "b"]
+
+
 NODE = record(name=TEXT, next={"anyOf": [{"$ref": "#"}, {"type": "null"}]})
 SCHEMAS = [
     record(code=TEXT | {"pattern": r"^[A-Z]{3}-\d{4}(x|y)?$"}),
@@ -541,6 +567,7 @@ SCHEMAS = [
     record(short=TEXT | {"maxLength": 3}, none={"type": "null"}, some=TEXT),
     record(n={"type": "integer", "minimum": 5, "multipleOf": 4}),
     record(n=NUMBER | {"exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+    record(days={"type": "integer", "multipleOf": 7}),
     record(n=NUMBER | {"maximum": -3}, total=NUMBER | {"multipleOf": 0.01}),
     record(c={"const": 3}, e={"enum": [1, None, "x"]}),
     record(e={"type": ["string", "null"], "enum": ["a", None]}),
@@ -582,7 +609,8 @@ def test_draft_takes_up_what_the_customer_wrote(client):
 
 
 def test_draft_reads_a_ticket_in_json_and_quotes_the_policy(client):
-    ticket = {"customer_name": "Ann Lee", "body": "The lamp of invoice 7/18 is broken."}
+    body = "The lamp of invoice 7/18 is broken. The sun shines on the sea."
+    ticket = {"customer_name": "Ann Lee", "body": body}
     policy = {
         "title": "Returns",
         "url": "https://x.example/",
@@ -591,6 +619,7 @@ def test_draft_reads_a_ticket_in_json_and_quotes_the_policy(client):
     text = run(client, f"Reply.\n{json.dumps([ticket, policy], indent=2)}").output_text
     assert text.startswith("Dear Ann Lee,")
     assert "invoice **7/18**" in text
+    assert "shines" not in text
     assert "*Returns* says: “A broken lamp is replaced.”" in text
 
 
@@ -749,7 +778,7 @@ def test_it_refuses_what_the_real_one_refuses(client, change, code, param):
     assert set(error.body) == {"message", "type", "param", "code"}
 
 
-@pytest.mark.parametrize("name", ["model", "input"])
+@pytest.mark.parametrize("name", ["model", "input", "store"])
 def test_it_refuses_what_lacks_the_essentials(client, name):
     body = request("Hello")
     del body[name]
@@ -852,11 +881,13 @@ def test_a_key_without_credit_may_look_but_not_start(provider):
 
 
 def test_serving_ends_with_its_block():
+    before = threading.active_count()
     with serve(make_app()) as served:
         assert httpx2.get(f"{served.url}/healthz").json() == {"status": "ok"}
         assert served.url.startswith("http://127.0.0.1:")
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{served.url}/healthz")
+    assert threading.active_count() == before
 
 
 def test_the_command_says_when_its_port_is_taken(provider):

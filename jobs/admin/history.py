@@ -22,6 +22,13 @@ class JobEventAdmin(HiddenAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(HiddenAdmin):
-    list_display = ("number", "job", "reason", "created_at", "ended_at", "failure_class")
+    list_display = (
+        "number",
+        "job",
+        "reason",
+        "created_at",
+        "ended_at",
+        "failure_class",
+    )
     list_select_related = ("job__version__job_type",)
     ordering = ("-pk",)

@@ -102,8 +102,8 @@ class JobAdmin(DeskAdmin):
         return JobList
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
-    ) -> tuple[QuerySet[Job], bool]:
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         """By title, or by an id or its first eight characters."""
         bounds = id_bounds(search_term)
         if bounds:
@@ -189,5 +189,3 @@ def id_bounds(text: str) -> tuple[UUID, UUID] | None:
     if not 8 <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
         return None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-
-

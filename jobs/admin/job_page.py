@@ -37,7 +37,7 @@ def show_job(
         "title": str(job),
         **what_is_shown(request, job),
     }
-    request.current_app = desk.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = desk.admin_site.name
     return TemplateResponse(request, "admin/jobs/job/page.html", context)
 
 

@@ -1,6 +1,6 @@
 """Job types, and the versions that say what they do."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -25,6 +25,10 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
 
     class Meta:
         model = JobTypeVersion
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "instructions": forms.Textarea(attrs={"rows": 4}),
+            "prompt_template": forms.Textarea(attrs={"rows": 6}),
+        }
         fields = (
             "model",
             "instructions",
@@ -47,7 +51,9 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
             validators.validator_for(schema).check_schema(schema or {})
         except (SchemaError, TypeError, AttributeError) as wrong:
             message = getattr(wrong, "message", str(wrong))
-            raise forms.ValidationError(f"This is not a JSON schema: {message}") from wrong
+            raise forms.ValidationError(
+                f"This is not a JSON schema: {message}"
+            ) from wrong
         return schema
 
     def clean_input_schema(self) -> Any:

@@ -21,7 +21,7 @@ class PauseAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Paused")
     def what(self, pause: Pause) -> str:
-        return looks.words(pause.scope)
+        return looks.scope(pause.scope)
 
     @admin.display(description="State")
     def state(self, pause: Pause) -> SafeString:

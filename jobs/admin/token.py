@@ -1,5 +1,7 @@
 """API tokens: whose they are and when they were last used; they can be revoked."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -29,7 +31,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     ) -> bool:
         return request.user.has_perm("jobs.delete_apitoken")
 
-    def get_actions(self, request: HttpRequest) -> dict[str, object]:
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions

@@ -144,7 +144,7 @@ class JobDetail(JobBrief):
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_attempt(self, job: Job) -> dict[str, Any] | None:
         last = job.attempts.order_by("number").last()
-        return last and {"number": last.number, "reason": last.reason}
+        return {"number": last.number, "reason": last.reason} if last else None
 
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_failure(self, job: Job) -> dict[str, str] | None:

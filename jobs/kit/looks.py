@@ -23,13 +23,26 @@ TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
     "failed": "bad",
     "refused": "bad",
 }
-NONE = format_html('<span class="none" aria-label="none">{}</span>', "–")
+FLAGS = {
+    "partial": "It is incomplete: the model was cut off.",
+    "refused": "The model refused to answer.",
+    "off_schema": "It does not follow the schema of its type.",
+    "moderated": "It was flagged by moderation.",
+    "empty": "There is nothing in it.",
+}
+DASH = "\u2013"
+NONE = format_html('<span class="none" aria-label="none">{}</span>', DASH)
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def words(name: str) -> str:
     """A status or code as words: "awaiting_review" is "Awaiting review"."""
     return name.replace("_", " ").capitalize()
+
+
+def scope(name: str) -> str:
+    """What a pause holds back, in words."""
+    return "New starts" if name == "starts" else words(name.replace(":", " "))
 
 
 def badge(status: str) -> SafeString:

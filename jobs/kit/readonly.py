@@ -30,7 +30,7 @@ class CappedPaginator(Paginator[Any]):
         return self._rows > MOST_ROWS
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self._rows, MOST_ROWS)
 
 
@@ -47,6 +47,11 @@ class DeskAdmin(Base):
     add_label = ""
     empty_title = ""
     empty_note = ""
+
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = (("", "With selected…"),)
+    ) -> Any:
+        return super().get_action_choices(request, list(default_choices))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

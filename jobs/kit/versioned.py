@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from jobs.kit.looks import words
 from jobs.kit.readonly import DeskAdmin
 from jobs.kit.versions import Version
 
@@ -22,7 +23,9 @@ class PrettyJson(forms.JSONField):
 
     widget = forms.Textarea(attrs={"rows": 8, "class": "code", "spellcheck": "false"})
 
-    def __init__(self, *, empty: Callable[[], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, empty: Callable[[], Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(required=False, **kwargs)
         self.empty = empty
 
@@ -81,7 +84,7 @@ class VersionedAdmin(DeskAdmin):
             {
                 "version": version,
                 "facts": [
-                    (field.label or name, self.shown_value(version, name))
+                    (field.label or words(name), self.shown_value(version, name))
                     for name, field in fields.items()
                 ],
             }

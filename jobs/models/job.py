@@ -69,6 +69,7 @@ MOVES: dict[str, set[str]] = {
     S.DELIVERED: set(),
 }
 OPEN = [S.QUEUED, S.RUNNING, S.REQUIRES_ACTION, S.AWAITING_REVIEW]
+ASKED_ABOUT = [S.QUEUED, S.RUNNING]
 FINAL = [status for status in S if status not in OPEN]
 
 
@@ -80,8 +81,12 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(wake_at__lte=now).order_by("wake_at")
 
     def wake(self) -> int:
-        """Have the sweep look at these at once, whatever it planned."""
-        return self.exclude(wake_at=None).update(wake_at=Now())
+        """Have the sweep look at these at once, whatever it planned.
+
+        Only those that the provider is asked about: to the others, waking means that
+        their time is up.
+        """
+        return self.filter(status__in=ASKED_ABOUT).update(wake_at=Now())
 
     def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
         """All, for those who may see all; else the person's own."""

@@ -94,12 +94,10 @@ def judge_fault(
     failure = class_of_fault(fault)
     message = fault.message
     if accepted_at is not None:
-        if failure is FailureClass.GONE:
-            if now - accepted_at < REPLICA_LAG:
-                return Progress()
-            message = "The provider has this response no more."
-        elif failure is not FailureClass.UNKNOWN:
-            return Progress()  # a look that failed says nothing of the response
+        # A look that failed says nothing of the response, unless it is not there.
+        if failure is not FailureClass.GONE or now - accepted_at < REPLICA_LAG:
+            return Progress()
+        message = "The provider has this response no more."
     code = fault.code or f"http_{fault.http_status or 0}"
     return Failed(failure, code, message, fault.retry_after)
 

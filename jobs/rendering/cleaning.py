@@ -1,8 +1,9 @@
 """The last gate: what is not listed here does not leave."""
 
 import nh3
+from django.utils.safestring import SafeString, mark_safe
 
-from jobs.rendering.links import REL
+REL = "noopener noreferrer nofollow"
 
 TAGS = {
     *("h3", "h4", "h5", "h6", "p", "blockquote", "pre", "hr", "br"),
@@ -36,3 +37,8 @@ _CLEANER = nh3.Cleaner(
 def clean(html: str) -> str:
     """The HTML without any tag, attribute, class or address we did not list."""
     return _CLEANER.clean(html)
+
+
+def trusted(html: str) -> SafeString:
+    """Vouch for HTML we cleaned or escaped ourselves: said here and nowhere else."""
+    return mark_safe(html)  # noqa: S308

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
+
+from jobs.rendering.cleaning import trusted
 
 # Controls, format characters, private use, surrogates, noncharacters, and whatever
 # else Unicode calls default-ignorable; tab and line feed are left to the caller.
@@ -39,6 +42,7 @@ _UNNAMED = {
 _KINDS = {"Cc": "CONTROL", "Co": "PRIVATE USE", "Cs": "SURROGATE"}
 
 
+@lru_cache(1_000)
 def boxed(char: str, times: int = 1) -> str:
     """One code point, or a run of it, as HTML that names it."""
     point = f"U+{ord(char):04X}"
@@ -50,12 +54,12 @@ def boxed(char: str, times: int = 1) -> str:
 
 def visible(text: str) -> SafeString:
     """One line of text, escaped, with every hidden character shown."""
-    return mark_safe(_IN_LINES.sub(_boxed_match, escape(text)))
+    return trusted(_IN_LINES.sub(_boxed_match, escape(text)))
 
 
 def visible_block(text: str) -> SafeString:
     """The same for text whose tabs and line breaks may stay."""
-    return mark_safe(_IN_BLOCKS.sub(_boxed_match, escape(text)))
+    return trusted(_IN_BLOCKS.sub(_boxed_match, escape(text)))
 
 
 def replace_hidden(text: str, stand_in: dict[str, str]) -> str:
@@ -66,6 +70,11 @@ def replace_hidden(text: str, stand_in: dict[str, str]) -> str:
         return stand_in[char] * len(match[0]) if char else match[0]
 
     return _IN_BLOCKS.sub(exchange, text)
+
+
+def units(text: str) -> list[tuple[int, int]]:
+    """(start, end) of what is shown as one: an emoji, a run of a hidden character."""
+    return [m.span() for m in _IN_BLOCKS.finditer(text) if len(m[0]) > 1]
 
 
 def hidden_in(text: str) -> set[str]:

@@ -24,7 +24,7 @@ class Ends:
 
 def place_ends(state: StateCore) -> None:
     """Note on each token which ends fall into it; write them into code at once."""
-    shown = regions(state.tokens, state.src)
+    shown = regions(state.tokens, state.src) if state.env["ends"] else []
     for ends in state.env["ends"]:
         for kind, token, offset in place(ends.passage, shown):
             char = ends.start if kind == STARTS else ends.end
@@ -42,7 +42,8 @@ def read_inline(state: StateCore) -> None:
     for token in state.tokens:
         if token.type != "inline":
             continue
-        token.children = run = []
+        run: list[Token] = []
+        token.children = run
         ends = token.meta.pop("ends")
         state.env["run"], state.env["run_ends"] = run, ends
         state.md.inline.parse(token.content, state.md, state.env, run)

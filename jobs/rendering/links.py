@@ -6,11 +6,11 @@ from html import escape
 from ipaddress import IPv4Address, IPv6Address
 
 import idna
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
+from jobs.rendering.cleaning import REL, trusted
 from jobs.rendering.codepoints import HIDDEN, visible
 
-REL = "noopener noreferrer nofollow"
 MAX_URL = 4_096
 MAX_HOST = 253
 
@@ -62,10 +62,10 @@ def safe_link(url: str, text: str) -> SafeString:
     if link:
         shown = visible(text) if text.strip() else escape(link.host)
         after = link.host_after(text or link.host)
-        return mark_safe(f"{link.opening()}{shown}</a>{after}")
+        return trusted(f"{link.opening()}{shown}</a>{after}")
     if not url or text == url:
         return visible(text)
-    return mark_safe(f"{visible(text)} ({visible(url)})")
+    return trusted(f"{visible(text)} ({visible(url)})")
 
 
 def _real_host(host: str) -> str | None:

@@ -5,6 +5,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.rendering.codepoints import units
+
 MAX_NESTED = 3  # marks around one piece of text; more are only numbered
 
 _BREAK = re.compile(r"\r\n?")
@@ -24,15 +26,20 @@ def with_plain_breaks(
 ) -> tuple[str, list[Passage]]:
     """The text with one kind of line break, and the spans made to lie within it."""
     doubled = [m.start() for m in _BREAK.finditer(text) if len(m[0]) == 2]
+    source = _BREAK.sub("\n", text)
+    whole = units(source) if passages else []
 
-    def place(offset: int) -> int:
+    def place(offset: int, side: int) -> int:
         inside = min(max(offset, 0), len(text))
-        return inside - bisect_left(doubled, inside)
+        position = inside - bisect_left(doubled, inside)
+        unit = whole[bisect_left(whole, (position,)) - 1] if whole else (0, 0)
+        return unit[side] if unit[0] < position < unit[1] else position
 
     placed = [
-        Passage(p.number, place(min(p.start, p.end)), place(p.end)) for p in passages
+        Passage(p.number, place(min(p.start, p.end), 0), place(p.end, 1))
+        for p in passages
     ]
-    return _BREAK.sub("\n", text), placed
+    return source, placed
 
 
 class Weaver:

@@ -7,13 +7,14 @@ change how the text is read.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from markdown_it.token import Token
 
 from jobs.rendering.passages import Passage
 
 STARTS, ENDS = 1, 0  # where passages touch, one ends before the next starts
+MAX_PADDING = 500  # in a cell; a cell that is not found is no reason to search on
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,21 @@ def regions(tokens: Sequence[Token], source: str) -> list[Region]:
     """All that is shown, in reading order."""
     lines = source.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
-    found = []
-    for line, column, part, token, offset in _parts(tokens, lines):
-        shown = part.strip()
-        indent = part.find(shown)
-        start = starts[line] + column + indent
-        if shown and column >= 0:
-            found.append(Region(start, start + len(shown), token, offset + indent))
+    found: list[Region] = []
+    cell_ends: dict[int, int] = {}
+    for before, token in pairwise([Token("", "", 0), *tokens]):
+        in_cell = before.tag in {"td", "th"}
+        for line, offset, text in _lines(token):
+            searched = lines[line] if line < len(lines) else ""
+            if in_cell:
+                after = cell_ends.get(line, 0)
+                column = searched.find(text, after, after + len(text) + MAX_PADDING)
+            else:  # what a block keeps of a line is its end
+                column = searched.rfind(text)
+            if column >= 0:
+                cell_ends[line] = column + len(text)
+                start = starts[line] + column
+                found.append(Region(start, start + len(text), token, offset))
     return found
 
 
@@ -50,9 +59,8 @@ def place(
     """Up to two of (STARTS or ENDS, token, offset); none if nothing is shown."""
     if not regions:
         return
-    key = lambda region: region.start  # noqa: E731
-    last = max(bisect_left(regions, passage.end, key=key) - 1, 0)
-    first = max(bisect_right(regions, passage.start, key=key) - 1, 0)
+    last = max(bisect_left(regions, passage.end, key=_start) - 1, 0)
+    first = max(bisect_right(regions, passage.start, key=_start) - 1, 0)
     if passage.start >= regions[first].end:
         first += 1
     ends_at = regions[last].at(passage.end)
@@ -63,25 +71,17 @@ def place(
     yield ENDS, regions[last].token, ends_at
 
 
-def _parts(
-    tokens: Sequence[Token], lines: Sequence[str]
-) -> Iterator[tuple[int, int, str, Token, int]]:
-    """(line, column, text, token, offset in the token) of every line of every token."""
-    cell_line = cell_end = -1
-    for before, token in zip([None, *tokens], tokens, strict=False):
-        if not token.content or not token.map:
-            continue
-        offset = 0
-        in_cell = before is not None and before.tag in {"td", "th"}
-        first = token.map[0] + (token.type == "fence")
-        for line, part in enumerate(token.content.split("\n"), first):
-            if line >= len(lines):
-                break
-            if in_cell:
-                column = lines[line].find(part, cell_end if line == cell_line else 0)
-                if column >= 0:
-                    cell_line, cell_end = line, column + len(part)
-            else:  # what a block keeps of a line is its end
-                column = lines[line].rfind(part)
-            yield line, column, part, token, offset
-            offset += len(part) + 1
+def _start(region: Region) -> int:
+    return region.start
+
+
+def _lines(token: Token) -> Iterator[tuple[int, int, str]]:
+    """(line of the source, offset in the token, text) of each line it shows."""
+    if not token.content or not token.map:
+        return
+    offset = 0
+    first = token.map[0] + (token.type == "fence")
+    for line, part in enumerate(token.content.split("\n"), first):
+        if text := part.strip():
+            yield line, offset + part.index(text), text
+        offset += len(part) + 1

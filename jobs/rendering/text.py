@@ -2,13 +2,12 @@
 
 import logging
 import re
-import time
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
-from jobs.rendering.cleaning import clean
+from jobs.rendering.cleaning import clean, trusted
 from jobs.rendering.codepoints import (
     boxed,
     hidden_in,
@@ -16,7 +15,7 @@ from jobs.rendering.codepoints import (
     visible_block,
 )
 from jobs.rendering.ends import Ends
-from jobs.rendering.limits import GivenUp, check
+from jobs.rendering.limits import GivenUp, check, clock
 from jobs.rendering.passages import Passage, Weaver, with_plain_breaks
 from jobs.rendering.reader import read
 
@@ -35,7 +34,7 @@ def render_text(text: str, citations: Sequence[Passage] = ()) -> SafeString:
     if len(text) > MAX_CHARS:
         return render_plain(text, citations, why="it is too long to format")
     try:
-        return mark_safe(_formatted(*with_plain_breaks(text, citations)))
+        return trusted(_formatted(*with_plain_breaks(text, citations)))
     except GivenUp as reason:
         return render_plain(text, citations, why=str(reason))
     except Exception:
@@ -59,7 +58,7 @@ def render_plain(
         done = position
     weaver.text(visible_block(source[done:]))
     weaver.tag("</pre>\n")
-    return mark_safe(weaver.html())
+    return trusted(weaver.html())
 
 
 def _ends_in_order(passages: Sequence[Passage]) -> Iterator[tuple[int, bool, int]]:
@@ -70,7 +69,7 @@ def _ends_in_order(passages: Sequence[Passage]) -> Iterator[tuple[int, bool, int
 
 
 def _formatted(text: str, passages: Sequence[Passage]) -> str:
-    deadline = time.monotonic() + SECONDS
+    deadline = clock() + SECONDS
     # Every private character of the text is hidden, hence exchanged: those that we
     # put in are the only ones, in the parser as in the cleaner.
     free = map(chr, PRIVATE)

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
-from jobs.rendering.cleaning import clean
+from jobs.rendering.cleaning import clean, trusted
 from jobs.rendering.codepoints import visible, visible_block
 from jobs.rendering.links import read_link, safe_link
 from jobs.rendering.passages import with_plain_breaks
@@ -18,6 +18,9 @@ MAX_VALUES = 5_000
 MAX_CHARS = 200_000
 MAX_COLUMNS = 8  # a wider array reads better as a table per object
 
+TOO_DEEP = "it is nested too deeply to lay out"
+TOO_LARGE = "it is too large to lay out"
+
 NOTHING = '<span class="none">\u2014</span>'
 EMPTY = '<span class="none">empty</span>'
 
@@ -26,8 +29,8 @@ def render_value(value: Any, schema: Mapping[str, Any] | None = None) -> SafeStr
     """JSON as nested tables and lists, under the titles its schema gives."""
     why = _too_much(value)
     if why:
-        return render_plain(_as_json(value), why=why)
-    return mark_safe(clean(_html(value, Shape(schema or {}))))
+        return render_plain(_as_json(value, why), why=why)
+    return trusted(clean(_html(value, Shape(schema or {}))))
 
 
 def _html(value: Any, shape: Shape) -> str:
@@ -114,17 +117,17 @@ def _too_much(value: Any) -> str:
         elif isinstance(item, str):
             chars += len(item)
         if depth > MAX_DEPTH:
-            return "it is nested too deeply to lay out"
+            return TOO_DEEP
         if values > MAX_VALUES or chars > MAX_CHARS:
-            return "it is too large to lay out"
+            return TOO_LARGE
         waiting += [(each, depth + 1) for each in inside]
     return ""
 
 
-def _as_json(value: Any) -> str:
-    for indent in (2, None):
-        try:
-            return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
-        except RecursionError:
-            continue
-    return "(nested too deeply to show)"
+def _as_json(value: Any, why: str) -> str:
+    # The indents of what is deep could be a thousand times its size.
+    indent = 2 if why == TOO_LARGE else None
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    except RecursionError:
+        return "(nested too deeply to show)"

@@ -116,12 +116,12 @@ def write_passage(prompt: Prompt, claims: list[Claim]) -> Passage:
 
 
 def nothing_found(prompt: Prompt) -> str:
-    read = (
-        f"{len(prompt.documents)} sources were read; none" if prompt.documents else ""
+    found = (
+        "None of the sources read" if prompt.documents else "No source was found that"
     )
     return (
-        f"{read or 'No source was found that'} bears on the question: "
-        f"{prompt.question}\n\nNothing can be said here that a source would support."
+        f"{found} bears on the question: {prompt.question}\n\n"
+        "Nothing can be said here that a source would support."
     )
 
 

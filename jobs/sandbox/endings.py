@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +37,7 @@ def fail_first(items: list[Item], earlier_runs: int) -> Outcome:
 
 def cut_short(items: list[Item], earlier_runs: int) -> Outcome:
     """The tokens run out in the middle of a sentence."""
-    *steps, last = deepcopy(items)
+    *steps, last = items
     part = last["content"][0]
     kept = cutting_place(part["text"], part["annotations"])
     part["text"] = part["text"][:kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,7 @@ class Facts:
 
     pairs: tuple[tuple[frozenset[str], Any], ...]
     text: str
+    question: str = ""
 
     @cached_property
     def lines(self) -> list[tuple[str, frozenset[str]]]:
@@ -52,10 +53,33 @@ class Facts:
         ranked = sorted(scored, key=lambda one: one[:2], reverse=True)
         return (value for score, _, value in ranked if score >= 0.5)
 
+    def telling(self, subject: str, *, of_question: bool) -> list[str]:
+        """The sentences on a subject, or on the question too, the best first."""
+        named, asked = name_terms(subject), name_terms(self.question)
+        kept = [one for one in self.lines if len(one[1]) > 3 and self.states(one[0])]
+        if of_question:
+            return sorted_by(
+                lambda about: (len(asked & about), len(named & about)), kept
+            )
+        kept = [(line, about) for line, about in kept if named & about]
+        return sorted_by(lambda about: (len(named & about), len(asked & about)), kept)
+
+    def states(self, line: str) -> bool:
+        """Whether a line says something, instead of asking or naming it."""
+        asks = bool(self.question) and self.question in line
+        return line.rstrip("\"')").endswith((".", "!")) and not asks
+
     def exactly(self, name: str) -> Iterator[Any]:
         """The values whose name means just this one."""
         wanted = name_terms(name)
         return (value for given, value in self.pairs if given == wanted)
+
+
+def sorted_by(
+    fitness: Callable[[frozenset[str]], Any], lines: list[tuple[str, frozenset[str]]]
+) -> list[str]:
+    ranked = sorted(lines, key=lambda one: fitness(one[1]), reverse=True)
+    return [line for line, _ in ranked]
 
 
 def facts_of(prompt: Prompt) -> Facts:
@@ -64,14 +88,15 @@ def facts_of(prompt: Prompt) -> Facts:
     texts = [value for one in objects for value in one.values() if is_text(value)]
     text = "\n\n".join([*texts, prompt.prose])
     pairs = [pair for one in objects for pair in one.items()]
-    return Facts(named_pairs([*pairs, *labels_in(text)]), text)
+    pairs += zip(prompt.names, prompt.values, strict=True)
+    return Facts(named_pairs([*pairs, *labels_in(text)]), text, prompt.question)
 
 
-def facts_of_object(one: dict[str, Any]) -> Facts:
+def facts_of_object(one: dict[str, Any], question: str = "") -> Facts:
     """What one JSON object states."""
     pairs = [pair for inner in objects_in(one) for pair in inner.items()]
     texts = "\n\n".join(value for _, value in pairs if is_text(value))
-    return Facts(named_pairs([*pairs, *labels_in(texts)]), texts)
+    return Facts(named_pairs([*pairs, *labels_in(texts)]), texts, question)
 
 
 def fact(name: str, value: Any) -> Facts:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .facts import Facts, fact, facts_of, facts_of_object, labels_in, name_terms
 from .items import Item, message, reasoning
-from .leaves import MISSING, find_leaf
+from .leaves import MISSING, find_leaf, is_prose
 from .limits import blank_leaf
 from .prompts import Prompt
 from .rows import find_lines, find_rows
@@ -71,7 +71,7 @@ class Filler:
 
     def find_object(self, schema: Schema, name: str, facts: Facts, depth: int) -> Any:
         own = next((v for v in facts.named(name) if isinstance(v, dict)), None)
-        inner = facts_of_object(own) if own and name else facts
+        inner = facts_of_object(own, facts.question) if own and name else facts
         # Inside the object's own facts its name says nothing more.
         prefix = "" if inner is not facts else f"{name} "
         properties: dict[str, Schema] = schema.get("properties", {})
@@ -94,7 +94,8 @@ class Filler:
         kind = kind_of(part)
         if kind == "object":
             rows = find_rows(part, name, facts)
-            values = [self.find_row(part, row, depth) for row in rows]
+            inners = [facts_of_object(row, facts.question) for row in rows]
+            values = [self.find_object(part, "", inner, depth) for inner in inners]
         elif kind == "array":
             return MISSING
         else:
@@ -102,9 +103,6 @@ class Filler:
             values = [find_leaf(part, kind, name, fact(name, one)) for one in listed]
         values = [value for value in values if value is not MISSING]
         return self.trim(schema, values, depth) if values else MISSING
-
-    def find_row(self, schema: Schema, row: dict[str, Any], depth: int) -> Any:
-        return self.find_object(schema, "", facts_of_object(row), depth)
 
     def trim(self, schema: Schema, values: list[Any], depth: int) -> list[Any]:
         if schema.get("uniqueItems"):
@@ -186,11 +184,10 @@ def list_values(part: Schema, name: str, facts: Facts) -> list[Any]:
 
 
 def list_texts(name: str, facts: Facts) -> list[str]:
-    """Values with commas between, or lines, or sentences that say the name."""
+    """Values with commas between, or lines under the name, or sentences on it."""
     for value in facts.exactly(name):
         if isinstance(value, str):
             return [one.strip() for one in value.replace(";", ",").split(",")]
     if lines := find_lines(name, facts.text):
         return lines
-    asked = name_terms(name)
-    return [line for line, about in facts.lines if asked & about][:MOST_LINES]
+    return facts.telling(name, of_question=is_prose(name))[:MOST_LINES]

@@ -18,7 +18,7 @@ MONEY = re.compile(
 )
 CURRENCY = re.compile(rf"[€$£¥]|\b(?:{CODES})\b")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-URL = re.compile(r"https?://[^\s<>\"')\]]+")
+URL = re.compile(r"https?://[^\s<>\"'()\]]+(?:\([^\s()]*\)[^\s<>\"'()\]]*)*")
 PHONE = re.compile(r"(?<![\w.,/-])(?:\+|\(?0)\d[\d ()/-]{6,}\d")
 COMPANY = re.compile(
     r"\b[A-Z][\w&.-]*(?: [A-Z&][\w&.-]*){0,4} "

@@ -24,7 +24,7 @@ MONEY_WORDS = name_terms(
 )
 PROSE_WORDS = name_terms(
     "summary answer overview brief text note comment reason explanation finding body "
-    "rationale recommendation conclusion description detail"
+    "rationale recommendation conclusion description detail claim quote point statement"
 )
 
 # What a property is called tells what to look for, where the schema says no format.
@@ -123,10 +123,10 @@ def find_text(schema: Schema, name: str, facts: Facts) -> Iterator[str]:
     """By name, by format, hint or pattern, and at last as prose."""
     form, pattern = FORMATS.get(schema.get("format", "")), schema.get("pattern")
     seek = form[0] if form else hinted(name)
-    for value in map(as_text, facts.named(name)):
+    for value in texts(facts.named(name)):
         yield from seek(value) if seek else (value,)
     if not form:
-        yield from map(as_text, facts.exactly(name))
+        yield from texts(facts.exactly(name))
     if seek:
         yield from near_name(seek, name, facts)
     if form or seek in TELLING_HINTS:
@@ -142,9 +142,12 @@ def hinted(name: str) -> Finder | None:
     return next((HINTS[hint] for hint in HINTS if hint in asked), None)
 
 
-def as_text(value: Any) -> str:
-    plain = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    return str(value).strip() if plain else ""
+def texts(values: Iterable[Any]) -> Iterator[str]:
+    """Those of the values that can be written in a word or a line."""
+    for value in values:
+        plain = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        if plain and str(value).strip():
+            yield str(value).strip()
 
 
 def matching(pattern: str, text: str) -> Iterator[str]:
@@ -155,14 +158,17 @@ def matching(pattern: str, text: str) -> Iterator[str]:
 
 def as_prose(schema: Schema, name: str, facts: Facts) -> Iterator[str]:
     """The sentences that speak of what the name and its description speak of."""
-    asked = name_terms(name) | name_terms(str(schema.get("description", "")))
-    lines = [(line, about) for line, about in facts.lines if len(about) > 3]
-    ranked = sorted(lines, key=lambda one: len(asked & one[1]), reverse=True)[:2]
-    if ranked and asked & ranked[0][1]:
-        yield ranked[0][0]
-    if name_terms(name) & PROSE_WORDS:
-        yield " ".join(line for line, _ in ranked)
-        yield from (line for line, _ in ranked)
+    lines = facts.telling(
+        f"{name} {schema.get('description', '')}", of_question=is_prose(name)
+    )
+    if is_prose(name):
+        yield " ".join(lines[:2])
+    yield from lines[:2]
+
+
+def is_prose(name: str) -> bool:
+    """Whether what bears this name is written in sentences."""
+    return bool(name_terms(name) & PROSE_WORDS)
 
 
 def near_name(seek: Finder, name: str, facts: Facts) -> Iterator[Any]:

@@ -19,6 +19,7 @@ TRIES = 2_000
 ASKING_KEYS = ("question", "query", "topic", "research question", "task", "request")
 HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\s*$")
 LABEL = re.compile(rf"^(?:{'|'.join(ASKING_KEYS)})\s*:\s*", re.IGNORECASE)
+NAMING = re.compile(r"([A-Za-z][\w ]{0,40}?)\s*[:=]\s*$")
 MARKED_HEADING = re.compile(r"^\s*#+\s+(.*?)\s*#*\s*$")
 
 
@@ -37,6 +38,7 @@ class Prompt:
 
     text: str
     prose: str
+    names: tuple[str, ...]
     values: tuple[Any, ...]
     documents: tuple[Document, ...]
     question: str
@@ -48,11 +50,12 @@ def read_prompt(body: dict[str, Any], earlier: str = "") -> Prompt:
     """Read a create call; `earlier` is the text of the response it follows."""
     asked = TAG.sub("", input_text(body))[:READ_AT_MOST]
     text = f"{earlier}\n\n{asked}".strip()[-READ_AT_MOST:]
-    values, prose = embedded_json(text)
+    names, values, prose = embedded_json(text)
     documents = {doc.url: doc for value in values for doc in documents_in(value)}
     return Prompt(
         text=text,
         prose=prose,
+        names=tuple(names),
         values=tuple(values),
         documents=tuple(documents.values()),
         question=find_question(values, prose),
@@ -73,7 +76,7 @@ def item_texts(items: list[dict[str, Any]]) -> Iterator[str]:
             if isinstance(said, str):
                 yield said
             for part in said if isinstance(said, list) else ():
-                if isinstance(part.get("text"), str):
+                if isinstance(part, dict) and isinstance(part.get("text"), str):
                     yield part["text"]
 
 
@@ -91,19 +94,21 @@ def wanted_schema(body: dict[str, Any]) -> dict[str, Any] | None:
     return schema if isinstance(schema, dict) else None
 
 
-def embedded_json(text: str) -> tuple[list[Any], str]:
-    """The JSON objects and arrays in a text, and the text without them."""
-    values, prose, place, tries = [], [], 0, 0
+def embedded_json(text: str) -> tuple[list[str], list[Any], str]:
+    """The names and values of the JSON in a text, and the text without it."""
+    names, values, prose, place, tries = [], [], [], 0, 0
     for start in (found.start() for found in re.finditer(r"[{\[]", text)):
         if start < place or tries > TRIES:
             continue
         value, end = decode(text, start)
         tries += value is None
         if value is not None:
+            label = NAMING.search(text[max(place, start - 60) : start])
+            names.append(label[1] if label else "")
             values.append(value)
             prose.append(text[place:start])
             place = end
-    return values, "\n".join([*prose, text[place:]])
+    return names, values, "\n".join([*prose, text[place:]])
 
 
 def decode(text: str, start: int) -> tuple[Any, int]:

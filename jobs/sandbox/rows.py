@@ -24,10 +24,11 @@ RULE = re.compile(r"[\s|:+-]+")
 def find_rows(schema: Schema, name: str, facts: Facts) -> list[Row]:
     """What may fill a list of objects, as objects with names of their own."""
     properties: dict[str, Schema] = schema.get("properties", {})
+    lines = find_lines(name, facts.text) or longest_list(facts.text)
     return (
         json_rows(properties, name, facts)
         or table_rows(properties, facts.text)
-        or [line_row(properties, line) for line in find_lines(name, facts.text)]
+        or [line_row(properties, line) for line in lines]
     )
 
 
@@ -77,11 +78,15 @@ def cells(line: str, mark: str) -> list[str]:
 
 
 def find_lines(name: str, text: str) -> list[str]:
-    """The lines of a list: the one under this name, or else the longest there is."""
-    for title in (name.replace("_", " "), name.replace("_", " ").split()[-1]):
-        below = section(text, re.escape(title.lower()))
-        if lines := next(iter(lists_in(below)), []):
-            return lines
+    """The lines of the list under this name."""
+    title = name.replace("_", " ").lower()
+    below = [
+        section(text, re.escape(one)) for one in (title, *title.split()[-1:]) if one
+    ]
+    return next((lines for part in below for lines in lists_in(part)), [])
+
+
+def longest_list(text: str) -> list[str]:
     return max(lists_in(text), key=len, default=[])
 
 

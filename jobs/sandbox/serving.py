@@ -66,9 +66,13 @@ def url_of(listening: socket.socket) -> str:
 
 
 def make_server(app: Any) -> uvicorn.Server:
-    """A quiet server that leaves logging as it is and stops without dawdling."""
+    """A server that logs only what is wrong and stops without dawdling."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
     )
     return uvicorn.Server(config)
 

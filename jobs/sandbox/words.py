@@ -28,7 +28,15 @@ SAYING_NOTHING = """
     summarise summarize summary task tell using write
 """
 STOP = frozenset(SAYING_NOTHING.split())
-ENDINGS = (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("ly", ""))
+ENDINGS = (
+    ("ies", "y"),
+    ("ings", ""),
+    ("ing", ""),
+    ("ed", ""),
+    ("es", ""),
+    ("s", ""),
+    ("ly", ""),
+)
 
 
 def stem(word: str) -> str:

@@ -6,12 +6,9 @@ from jobs.kit.rights import require
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 
-WAITING_FOR_US = [Job.Status.QUEUED, Job.Status.RUNNING]
-
 
 def check_job(job: Job, *, by: User) -> None:
     """Only sets wake_at; raises MoveRefused when there is nothing to look at."""
     require(by, "jobs.retry_job")
-    rows = Job.objects.filter(pk=job.pk, status__in=WAITING_FOR_US)
-    if not rows.wake():
+    if not Job.objects.filter(pk=job.pk).wake():
         raise MoveRefused(f"{job} is {job.status}: the provider is not asked about it")

@@ -1,5 +1,7 @@
 """Template tags for text that the model or the web wrote: made harmless, always."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import template
@@ -7,9 +9,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
+from jobs.kit.looks import words
 from jobs.models import Attempt
-from jobs.rendering import render_value, safe_link, visible
+from jobs.rendering import safe_link, visible
 from jobs.rendering.codepoints import visible_block
+
+ORDER = ("method", "url", "to", "subject", "headers", "text", "body")
+SECRETIVE = ("auth", "token", "key", "secret", "cookie", "password")
 
 register = template.Library()
 register.filter("visible", visible)
@@ -24,10 +30,37 @@ def source(url: str = "", title: str = "", file: str = "") -> SafeString:
     return format_html("{}", visible(title or file or "a source without a name"))
 
 
-@register.simple_tag
-def request_record(shown: dict[str, Any]) -> SafeString:
-    """What would be sent, field by field; the body as it goes on the wire."""
-    return render_value(shown, {})
+@register.filter
+def request_parts(shown: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """A request that would be or was sent: name, text, and whether it is a block.
+
+    A JSON body is indented for reading; headers that may be credentials stay hidden.
+    """
+    order = [name for name in ORDER if name in shown]
+    for name in [*order, *(name for name in shown if name not in ORDER)]:
+        value = shown[name]
+        if name == "headers":
+            yield "Headers", "\n".join(_headers(value)), True
+        elif isinstance(value, list):
+            yield words(name), ", ".join(map(str, value)), False
+        else:
+            yield words(name), _indented(str(value)), name in ("body", "text")
+
+
+def _headers(headers: dict[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        hidden = any(part in name.lower() for part in SECRETIVE)
+        yield f"{name}: {'(hidden)' if hidden else value}"
+
+
+def _indented(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(value, (dict, list)):
+        return text
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter

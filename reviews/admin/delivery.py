@@ -83,8 +83,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """The request as it was stored, and every try to send it."""
         if not self.has_view_permission(request) or not object_id.isdecimal():
             raise Http404
-        rows = self.get_queryset(request).defer(None).select_related(
-            "job", "destination", "destination_version", "decision__by", "result"
+        rows = (
+            self.get_queryset(request)
+            .defer(None)
+            .select_related(
+                "job", "destination", "destination_version", "decision__by", "result"
+            )
         )
         delivery: Any = get_object_or_404(rows, pk=object_id)
         context = {

@@ -42,7 +42,6 @@ class DestinationAdmin(VersionedAdmin):
     list_display = ("name", "kind", "state", "address", "types")
     search_fields = ("name",)
     fields = ("name", "kind", "job_types", "is_active")
-    filter_horizontal = ("job_types",)
     ordering = ("name",)
     sortable_by = ()
     version_model = DestinationVersion
@@ -67,6 +66,12 @@ class DestinationAdmin(VersionedAdmin):
         """Headers may hold credentials: their names are enough."""
         value = super().shown_value(version, name)
         return ", ".join(value) if name == "headers" else value
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs["widget"] = forms.CheckboxSelectMultiple()
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description="State")
     def state(self, destination: Destination) -> SafeString:

@@ -1,6 +1,6 @@
 """The review queue; a row opens the review page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -22,12 +22,10 @@ class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
-    def lookups(
-        self, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("closed", "Closed"), ("all", "All")]
 
-    def choices(self, changelist: Any) -> Iterable[Any]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         first, *others = super().choices(changelist)
         yield {**first, "display": "Open"}
         yield from others
@@ -80,7 +78,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     def job_shown(self, review: Review) -> str:
         return str(review.job)
 
-    @admin.display(description="To look at")
+    @admin.display(description="Flags")
     def flags(self, review: Review) -> SafeString:
         if not review.result.flags:
             return looks.NONE
@@ -95,7 +93,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     def requester(self, review: Review) -> str:
         return str(review.job.requester)
 
-    @admin.display(description="Waiting since")
+    @admin.display(description="Opened")
     def waiting(self, review: Review) -> SafeString:
         return looks.moment(review.opened_at)
 

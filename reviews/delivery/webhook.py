@@ -57,7 +57,7 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
         pool.stream(
             "POST",
             url,
-            headers={"host": _host(url), **headers, "content-length": str(len(body))},
+            headers=list(headers.items()),
             content=body,
             extensions={"timeout": limits},
         ) as response,
@@ -80,12 +80,6 @@ def _first_bytes(response: httpcore2.Response, until: float) -> bytes:
         if len(said) >= ANSWER or time.monotonic() > until:
             break
     return said[:ANSWER]
-
-
-def _host(url: httpcore2.URL) -> str:
-    host = url.host.decode()
-    host = f"[{host}]" if ":" in host else host
-    return f"{host}:{url.port}" if url.port else host
 
 
 def _retry_after(response: httpcore2.Response) -> float | None:

@@ -24,7 +24,7 @@ def open_review(job: Job, now: datetime) -> Review:
     Job.objects.filter(pk=job.pk).update(wake_at=due_at)
     return Review.objects.create(
         job=job,
-        result=job.results.order_by("number").last(),
+        result=job.results.latest("number"),
         round=job.reviews.count() + 1,
         policy=asdict(terms),
         opened_at=now,

@@ -30,7 +30,7 @@ def plan_deliveries(decision: Decision) -> list[Delivery]:
             Line(
                 job.history,
                 Delivery.EVENT_KIND,
-                became=delivery.status,
+                became=str(delivery.status),
                 data={"to": str(delivery.destination), "sha256": delivery.request_hash},
             )
             for delivery in deliveries

@@ -1,0 +1,105 @@
+"""The play: each scene is submitted and followed, and people do what they do in it."""
+
+import time
+from collections.abc import Callable
+
+import httpx2
+
+from bgreview.demo.scenes import CANCELLED, LEFT_FOR_YOU, Scene
+from bgreview.demo.shop import Job, Shop
+
+# Nothing moves these but a person.
+ENDED = {"delivered", "rejected", "failed", "cancelled", "expired", "abandoned"}
+AT_REST = {*ENDED, "completed", "awaiting_review"}
+DECIDED = {  # by our reviewers, so that there are finished ones to look at
+    "delivered_by_webhook",
+    "delivered_by_mail",
+    "failed_once_then_delivered",
+    "refused_by_model_then_rejected",
+    "rejected",
+}
+WHY_CANCELLED = "Settled in a meeting: we use the backup API."
+
+
+class Play:
+    """The jobs of all scenes as the API last showed them, and who acts on which."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        scenes: list[Scene],
+        decide: Callable[[str, str], None],
+        *,
+        once: bool,
+    ) -> None:
+        self.shop, self.scenes, self._decide = shop, scenes, decide
+        self._decided = DECIDED | ({LEFT_FOR_YOU} if once else set())
+        self._patience = 0.0 if once else 3.0  # seconds in which people can see it
+        self._since: dict[tuple[str, str], float] = {}
+        self.jobs: dict[str, Job] = {}
+
+    def begin(self) -> None:
+        """Submit what is not there yet; what nobody reviewed in time, once more."""
+        there = self.shop.submitted()
+        for scene in self.scenes:
+            job = there.get(scene.key)
+            if job is None or job["status"] == "abandoned":
+                job = self.shop.submit(scene)
+            self.jobs[scene.key] = job
+        ended = {key for key, job in self.jobs.items() if job["status"] in ENDED}
+        cancelled = {s.key for s in self.scenes if s.fate == CANCELLED}
+        self._to_cancel = cancelled - ended
+
+    def turn(self) -> None:
+        """Look where all are, and act on those whose time has come."""
+        try:
+            self._look()
+        except httpx2.TransportError:
+            return  # the web server is busy, or being replaced: next time
+        for scene in self.scenes:
+            self._act(scene, self.jobs[scene.key])
+
+    @property
+    def moving(self) -> list[Scene]:
+        """Those that will go on without the visitor."""
+        return [s for s in self.scenes if self._moves(s)]
+
+    @property
+    def waiting(self) -> list[Scene]:
+        """Those that wait for the visitor."""
+        reviewed = [s for s in self.scenes if self._status(s) == "awaiting_review"]
+        return [s for s in reviewed if s.fate not in self._decided]
+
+    def _look(self) -> None:
+        """Details are asked for where there is news, or a run whose progress moves."""
+        keys = {job["id"]: key for key, job in self.jobs.items()}
+        for brief in self.shop.jobs():
+            key = keys.get(brief["id"])
+            if key and (
+                brief["status"] not in AT_REST
+                or brief["revision"] != self.jobs[key]["revision"]
+            ):
+                self.jobs[key] = self.shop.job(brief["id"])
+
+    def _act(self, scene: Scene, job: Job) -> None:
+        if scene.key in self._to_cancel and job["status"] == "running":
+            if self._long_enough(scene, "running"):
+                self.shop.cancel(job["id"], WHY_CANCELLED)
+        elif job["status"] in ENDED:
+            self._to_cancel.discard(scene.key)  # whoever sets it going again may
+        elif job["status"] == "awaiting_review" and scene.fate in self._decided:
+            if self._long_enough(scene, "awaiting_review"):
+                self._decide(scene.key, job["id"])
+
+    def _long_enough(self, scene: Scene, status: str) -> bool:
+        now = time.monotonic()
+        return now - self._since.setdefault((scene.key, status), now) >= self._patience
+
+    def _moves(self, scene: Scene) -> bool:
+        status = self._status(scene)
+        if status == "awaiting_review":
+            return scene.fate in self._decided
+        return status not in AT_REST
+
+    def _status(self, scene: Scene) -> str:
+        return str(self.jobs[scene.key]["status"])

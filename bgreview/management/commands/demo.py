@@ -1,0 +1,80 @@
+"""manage.py demo: the whole story on this machine, with real processes."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+
+from bgreview.demo.environment import INSIDE, enter
+from bgreview.demo.performance import NotAsExpected, Performance
+from bgreview.demo.place import InUse, Place
+from bgreview.demo.servers import NotUp
+from bgreview.demo.setting_up import NotOurs
+from bgreview.demo.shop import NotDone
+from bgreview.processes import ROOT, PortTaken
+
+SCALE = 0.4  # jobs take 2 to 16 s at the sandbox: time to watch them
+SCALE_ONCE = 0.1
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = "Play the whole story with a stand-in for the provider, then serve it."
+    requires_system_checks = ()  # PROVIDER is not set before we have set it ourselves
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="play the reviewers too; exit 0 if all ends as it should",
+        )
+        parser.add_argument(
+            "--scale",
+            type=float,
+            help=f"of the sandbox's durations ({SCALE:g}; with --once {SCALE_ONCE:g})",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        once, scale = options["once"], options["scale"]
+        if scale is None:
+            scale = SCALE_ONCE if once else SCALE
+        try:
+            if INSIDE not in os.environ:
+                prepare(once)
+            with ended_by_signals():
+                perform(once, scale)
+        except KeyboardInterrupt:
+            if once:
+                raise SystemExit(INTERRUPTED) from None
+            self.stdout.write("Stopped. Started again, it goes on where it was.")
+        except (InUse, PortTaken, NotOurs, NotUp, NotDone, NotAsExpected) as problem:
+            raise CommandError(str(problem)) from problem
+
+
+def prepare(once: bool) -> NoReturn:
+    """Find the place, and start again with the demo's environment."""
+    default = ROOT / "var" / ("demo-once" if once else "demo")
+    place = Place(Path(os.environ.get("DEMO_DIR") or default).resolve())
+    place.take()
+    if once:
+        place.clear()
+    enter(place)
+
+
+def perform(once: bool, scale: float) -> None:
+    inside = json.loads(os.environ[INSIDE])
+    place = Place(Path(inside["folder"]))
+    Performance(place, inside["urls"], Console(), once, scale).run()
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Whatever tells us to end, ends us as Ctrl-C does: in order, and once."""
+    ...

@@ -1,0 +1,315 @@
+"""The admin's pages: safe under the strict policy, cheap, and as rights allow."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from bgreview.overview import pulse
+from jobs.models import JobType, Pause, Sweep
+from tests.house import person, submit
+
+INLINE = re.compile(
+    r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
+    re.I,
+)
+FOREIGN = re.compile(r"(?:src|href|action)=[\"'](?:https?:)?//")
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def boss(db: None) -> User:
+    return person("boss", is_superuser=True)
+
+
+@pytest.fixture
+def boss_page(boss: User) -> Client:
+    return browser(boss)
+
+
+def path_to(name: str, *args: Any) -> str:
+    return reverse(f"admin:{name}", args=args)
+
+
+LISTS = [
+    "index",
+    "jobs_job_changelist",
+    "jobs_job_submit",
+    "reviews_review_changelist",
+    "reviews_delivery_changelist",
+    "jobs_jobtype_changelist",
+    "jobs_jobtype_add",
+    "reviews_destination_changelist",
+    "reviews_destination_add",
+    "jobs_pause_changelist",
+    "jobs_sweep_changelist",
+    "jobs_apitoken_changelist",
+    "auth_user_changelist",
+    "auth_user_add",
+    "auth_group_changelist",
+    "auth_group_add",
+    "password_change",
+]
+
+
+def assert_strict(response: Any) -> None:
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    html = response.content.decode()
+    assert not INLINE.findall(html)
+    assert not FOREIGN.findall(html)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_page_is_strict(name: str, boss_page: Client, note: JobType) -> None:
+    response = boss_page.get(path_to(name))
+    assert response.status_code == 200
+    assert_strict(response)
+
+
+def test_the_pages_of_a_job_and_a_type_are_strict(
+    boss: User, boss_page: Client, note: JobType
+) -> None:
+    job = submit(boss)
+    for path in [
+        path_to("jobs_job_change", job.pk),
+        path_to("jobs_job_submit_type", note.name),
+        path_to("jobs_jobtype_change", note.pk),
+        path_to("jobs_jobtype_version", note.pk),
+    ]:
+        response = boss_page.get(path)
+        assert response.status_code == 200
+        assert_strict(response)
+
+
+def test_the_login_page_is_strict_and_shows_no_menu(client: Client, db: None) -> None:
+    response = client.get(path_to("login"))
+    assert_strict(response)
+    assert "side-nav" not in response.content.decode()
+
+
+# ---- the front page ----------------------------------------------------------------
+def test_the_front_page_counts_and_links(
+    boss: User, boss_page: Client, note: JobType
+) -> None:
+    submit(boss)
+    html = boss_page.get(path_to("index")).content.decode()
+    link = path_to("jobs_job_changelist") + "?status__exact=queued"
+    assert re.search(rf'href="{re.escape(link)}"><strong>1</strong>', html)
+
+
+def test_the_front_page_asks_the_same_number_of_questions_however_many_jobs(
+    boss: User, boss_page: Client, note: JobType, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(15):
+        submit(boss)
+    with django_assert_max_num_queries(14):
+        boss_page.get(path_to("index"))
+
+
+def test_a_silent_sweep_is_told_with_what_to_do(boss_page: Client) -> None:
+    html = boss_page.get(path_to("index")).content.decode()
+    assert "has not run yet" in html
+    assert "manage.py worker" in html
+
+
+@pytest.mark.parametrize(
+    ("age", "tone"), [(0.4, "good"), (60, "wait"), (180, "bad"), (None, "bad")]
+)
+def test_the_pulse_tells_how_fresh_a_sweep_is(age: float | None, tone: str) -> None:
+    now = timezone.now()
+    beat = None if age is None else now - timedelta(seconds=age)
+    assert pulse("Sweep", beat, now).tone == tone
+
+
+def test_an_active_pause_and_the_sandbox_are_on_every_page(
+    boss_page: Client, settings: Any
+) -> None:
+    settings.PROVIDER = "sandbox"
+    Pause.objects.create(
+        scope="starts", reason="quota", note="No money.", began_at=timezone.now()
+    )
+    html = boss_page.get(path_to("jobs_sweep_changelist")).content.decode()
+    assert "New starts paused" in html
+    assert "No money." in html
+    assert "Sandbox provider" in html
+
+
+# ---- lists -------------------------------------------------------------------------
+def test_the_job_list_asks_the_same_number_of_questions_however_many_rows(
+    boss: User, boss_page: Client, note: JobType, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(30):
+        submit(boss)
+    with django_assert_max_num_queries(12):
+        html = boss_page.get(path_to("jobs_job_changelist")).content.decode()
+    assert html.count('class="badge idle">Queued') == 30
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(
+    boss: User, boss_page: Client, note: JobType
+) -> None:
+    wanted, _ = submit(boss, title="Wanted"), submit(boss, title="Other")
+    start = str(wanted.public_id)[:8]
+    html = boss_page.get(
+        path_to("jobs_job_changelist") + f"?q={start}"
+    ).content.decode()
+    assert "Wanted" in html
+    assert "Other" not in html
+
+
+def test_a_title_cannot_act(boss: User, boss_page: Client, note: JobType) -> None:
+    job = submit(boss, title="<script>alert(1)</script>")
+    for path in [path_to("jobs_job_changelist"), path_to("jobs_job_change", job.pk)]:
+        html = boss_page.get(path).content.decode()
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert" in html
+
+
+def test_the_actions_of_the_list_cancel_and_name_what_they_cannot(
+    boss: User, boss_page: Client, note: JobType
+) -> None:
+    done, open_job = submit(boss, title="Done"), submit(boss, title="Open")
+    done.move("cancelled")
+    response = boss_page.post(
+        path_to("jobs_job_changelist"),
+        {"action": "cancel_selected", "_selected_action": [done.pk, open_job.pk]},
+        follow=True,
+    )
+    open_job.refresh_from_db()
+    assert open_job.status == "cancelled"
+    html = response.content.decode()
+    assert "1 job was cancelled." in html
+    assert "Done:" in html
+
+
+# ---- rights ------------------------------------------------------------------------
+def test_a_person_without_rights_sees_no_jobs(note: JobType, boss: User) -> None:
+    job = submit(boss)
+    page = browser(person("eve"))
+    assert page.get(path_to("jobs_job_changelist")).status_code == 403
+    assert page.get(path_to("jobs_job_change", job.pk)).status_code == 403
+    assert page.get(path_to("jobs_job_submit")).status_code == 403
+    assert page.get(path_to("reviews_review_changelist")).status_code == 403
+
+
+def test_a_job_of_someone_else_is_not_there(note: JobType, boss: User) -> None:
+    job = submit(boss, title="Secret")
+    mallory = person("mallory")
+    mallory.user_permissions.add(Permission.objects.get(codename="submit_job"))
+    page = browser(mallory)
+    assert page.get(path_to("jobs_job_change", job.pk)).status_code == 404
+    assert b"Secret" not in page.get(path_to("jobs_job_changelist")).content
+
+
+def test_without_the_right_there_is_no_button_and_a_post_is_refused(
+    note: JobType, boss: User
+) -> None:
+    job = submit(boss)
+    ada = person("ada")
+    rights = ["view_job", "view_all_jobs"]
+    ada.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    page = browser(ada)
+    html = page.get(path_to("jobs_job_change", job.pk)).content.decode()
+    assert "Cancel job" not in html
+    assert page.post(path_to("jobs_job_act", job.pk, "cancel")).status_code == 403
+    job.refresh_from_db()
+    assert job.status == "queued"
+
+
+def test_a_verb_by_get_does_nothing(
+    note: JobType, boss: User, boss_page: Client
+) -> None:
+    job = submit(boss)
+    assert boss_page.get(path_to("jobs_job_act", job.pk, "cancel")).status_code == 404
+    job.refresh_from_db()
+    assert job.status == "queued"
+
+
+def test_operators_cancel_and_retry_from_the_job_page(
+    note: JobType, olivia: User, shop: User
+) -> None:
+    job = submit(shop)
+    page = browser(olivia)
+    page.post(path_to("jobs_job_act", job.pk, "cancel"))
+    job.refresh_from_db()
+    assert job.status == "cancelled"
+    assert b"Retry" in page.get(path_to("jobs_job_change", job.pk)).content
+    page.post(path_to("jobs_job_act", job.pk, "retry"))
+    job.refresh_from_db()
+    assert job.status == "queued"
+
+
+def test_the_live_part_of_a_job_page_learns_when_all_of_it_is_stale(
+    note: JobType, boss: User, boss_page: Client
+) -> None:
+    path = path_to("jobs_job_change", submit(boss).pk)
+    same = boss_page.get(path + "?was=queued", headers={"HX-Request": "true"})
+    moved = boss_page.get(path + "?was=running", headers={"HX-Request": "true"})
+    assert "HX-Refresh" not in same.headers
+    assert moved.headers["HX-Refresh"] == "true"
+
+
+def test_the_menu_shows_only_what_a_person_may_open(
+    olivia: User, ann: User, note: JobType
+) -> None:
+    operator = browser(olivia).get(path_to("index")).content.decode()
+    reviewer = browser(ann).get(path_to("index")).content.decode()
+    assert "Submit a job" in operator
+    assert "Task queue" not in operator
+    assert "Review queue" in reviewer
+    assert "Submit a job" not in reviewer
+
+
+def test_history_is_not_edited_here(boss: User, boss_page: Client) -> None:
+    assert boss_page.get("/admin/jobs/jobevent/add/").status_code == 403
+    assert boss_page.get("/admin/jobs/sweep/add/").status_code == 403
+    Sweep.objects.create(
+        lane="provider",
+        host="h",
+        pid=1,
+        started_at=timezone.now(),
+        beat_at=timezone.now(),
+    )
+    assert boss_page.post("/admin/jobs/sweep/1/delete/").status_code in (302, 403)
+    assert Sweep.objects.exists()
+
+
+def test_a_new_version_begins_with_the_last_and_never_changes_it(
+    note: JobType, boss_page: Client
+) -> None:
+    path = path_to("jobs_jobtype_version", note.pk)
+    form = boss_page.get(path).context["form"]
+    given = {name: form[name].value() for name in form.fields}
+    given = {name: value for name, value in given.items() if value not in (None, False)}
+    response = boss_page.post(path, given | {"model": "gpt-next"})
+    assert response.status_code == 302, response.context["form"].errors
+    assert [v.model for v in note.versions.order_by("number")] == [
+        "gpt-5.2",
+        "gpt-next",
+    ]
+
+
+def test_a_bad_schema_is_not_stored(note: JobType, boss_page: Client) -> None:
+    path = path_to("jobs_jobtype_version", note.pk)
+    response = boss_page.post(
+        path, {"model": "m", "prompt_template": "p", "input_schema": '{"type": "cow"}'}
+    )
+    assert response.status_code == 422
+    assert "This is not a JSON schema" in response.content.decode()
+    assert note.versions.count() == 1
+
+
+def test_submitting_needs_a_type_that_exists(boss_page: Client) -> None:
+    assert boss_page.get(path_to("jobs_job_submit_type", "none")).status_code == 404
