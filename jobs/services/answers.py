@@ -12,6 +12,7 @@ from jobs.models import (
     ToolCall,
 )
 from jobs.policy.outcomes import Completed
+from jobs.policy.passages import passage_of
 from jobs.provider.base import Snapshot, Source
 
 TITLE = Citation._meta.get_field("title").max_length
@@ -37,19 +38,24 @@ def citations_of(result: Result, snapshot: Snapshot) -> list[Citation]:
     """Spans index the text, so a structured result has none."""
     if not isinstance(result.content, str):
         return []
-    return [
-        Citation(
-            result=result,
-            position=position,
-            start=cited.start,
-            end=cited.end,
-            quote=snapshot.text[cited.start : cited.end],
-            title=cited.source.title[:TITLE],
-            url=cited.source.url,
-            file=cited.source.file[:FILE],
+    citations: list[Citation] = []
+    after = 0
+    for position, cited in enumerate(snapshot.citations, start=1):
+        start, end = passage_of(snapshot.text, cited.start, cited.end, after=after)
+        after = cited.end
+        citations.append(
+            Citation(
+                result=result,
+                position=position,
+                start=start,
+                end=cited.end,
+                quote=snapshot.text[start:end].strip(),
+                title=cited.source.title[:TITLE],
+                url=cited.source.url,
+                file=cited.source.file[:FILE],
+            )
         )
-        for position, cited in enumerate(snapshot.citations, start=1)
-    ]
+    return citations
 
 
 def traces_of(attempt: Attempt, snapshot: Snapshot) -> list[EvidenceTrace]:
