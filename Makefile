@@ -59,6 +59,6 @@ $(BROWSER): $(DEV)
 	@.ci/setup browser
 
 .env:
-	@umask 077; key=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))'); \
+	@umask 077 && key=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') && \
 		sed "s|^SECRET_KEY=.*|SECRET_KEY=$$key|" .env.example > $@
 	@echo "Made .env with a new SECRET_KEY: look into it, PROVIDER is for you to choose."

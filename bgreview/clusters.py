@@ -10,12 +10,14 @@ import platform
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import psutil
 from django.conf import settings
 from django.utils import timezone
 
+from bgreview.processes import end_with_parent
 from jobs.models import Sweep
 from jobs.queue import DEFAULT, SWEEPS, ring
 
@@ -37,6 +39,7 @@ class Cluster:
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
             env=os.environ | {"Q_CLUSTER_NAME": name},
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         ring(name)
 
@@ -74,14 +77,10 @@ class Cluster:
 
     def bury(self, grace: float = GRACE) -> None:
         """Wait for its end, then kill whatever is left of its group."""
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(grace)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def _alive(self) -> set[int]:

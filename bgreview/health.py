@@ -1,9 +1,12 @@
 """For whoever watches us: alive, ready, and how fresh the work is."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseTrouble
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -13,18 +16,32 @@ from jobs.models import Job, Pause, Sweep
 SILENT = 60  # seconds without a beat: the worker is not at work
 
 
+View = Callable[[HttpRequest], JsonResponse]
+
+
+def asking_the_database(view: View) -> View:
+    """503 and a sentence, not a page about our fault, while it does not answer."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> JsonResponse:
+        try:
+            return view(request)
+        except DatabaseTrouble:
+            return JsonResponse({"status": "the database does not answer"}, status=503)
+
+    return answer
+
+
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@asking_the_database
 def readyz(request: HttpRequest) -> JsonResponse:
     """The database answers, and is migrated."""
-    try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return JsonResponse({"status": "the database does not answer"}, status=503)
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         return JsonResponse(
             {"status": f"{len(missing)} migrations missing"}, status=503
@@ -32,8 +49,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@asking_the_database
 def statusz(request: HttpRequest) -> JsonResponse:
-    """how fresh each lane is, and what waits; 503 if one is silent."""
+    """How fresh each lane is, and what waits; 503 if one is silent."""
     now = timezone.now()
     ages = {lane: age_of(lane, now) for lane in (Sweep.PROVIDER, Sweep.OUTBOX)}
     silent = [lane for lane, age in ages.items() if age is None or age > SILENT]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -42,7 +43,11 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except KeyboardInterrupt:
+            self.stop()  # impatience must not leave anything behind
+            raise
 
     def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[Any]:
         """Start it in a session of its own: Ctrl-C reaches us alone, in order."""
@@ -109,7 +114,7 @@ def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
 def web_command(host: str, port: int) -> list[str]:
     """Our web server; README.md tells why this one."""
     return [
-        *[str(Path(sys.executable).with_name("granian")), "--interface", "asgi"],
+        *[str(Path(sys.executable).with_name("granian")), "--interface", "asginl"],
         *["--host", host, "--port", str(port), "--workers", "2"],
         *["--no-ws", "--log-level", "warning", "bgreview.asgi:application"],
     ]
@@ -125,13 +130,9 @@ def _descendants(process: subprocess.Popen[Any]) -> set[psutil.Process]:
 
 def _kill(group: int, family: set[psutil.Process]) -> None:
     """What is left of the group of one that has ended, and of its family."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     for member in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(family, timeout=1)

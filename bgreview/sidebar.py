@@ -62,6 +62,12 @@ PLACES: dict[str, list[Place]] = {
             ("jobs.view_jobtype", "jobs.change_jobtype"),
         ),
         Place(
+            "Review policies",
+            "queue",
+            "admin:reviews_reviewpolicy_changelist",
+            ("reviews.view_reviewpolicy",),
+        ),
+        Place(
             "Destinations",
             "destinations",
             "admin:reviews_destination_changelist",

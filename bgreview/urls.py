@@ -8,13 +8,14 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from bgreview import health
 from jobs.kit.problems import not_found
 
+docs = SpectacularSwaggerSplitView.as_view(template_name="api_docs.html")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(("jobs.api.urls", "api"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
-    re_path(r"^api/", not_found),
+    path("api/docs/", docs, name="docs"),
+    re_path(r"^api(?:/|$)", not_found),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("statusz", health.statusz),

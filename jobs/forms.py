@@ -24,14 +24,19 @@ class JsonField(forms.CharField):
         if not text.strip():
             return None
         try:
-            return json.loads(text)
-        except ValueError as wrong:
+            return json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as wrong:
             raise forms.ValidationError(f"This is not JSON: {wrong}") from wrong
 
     def prepare_value(self, value: Any) -> Any:
         if value is None or isinstance(value, str):
             return value
         return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _no_constant(name: str) -> None:
+    """NaN and infinity, which JSON knows only by hearsay."""
+    raise ValueError(f"{name} is no value")
 
 
 class LinesField(forms.CharField):

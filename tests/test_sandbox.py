@@ -25,9 +25,8 @@ import jobs.sandbox
 from jobs.management.commands.sandbox import listen
 from jobs.sandbox import fields
 from jobs.sandbox.app import make_app
-from jobs.sandbox.endings import cutting_place
 from jobs.sandbox.hostile import hostile_text
-from jobs.sandbox.scenarios import SCENARIOS
+from jobs.sandbox.scenarios import SCENARIOS, cutting_place
 from jobs.sandbox.serving import Served, serve
 
 SOURCES = "web_search_call.action.sources"

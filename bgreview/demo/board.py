@@ -79,17 +79,19 @@ class Board:
 
 def _table(play: Play, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, expand=True)
-    for title, ratio, shown in (
-        ("", None, True),
-        ("Job", 4, True),
-        ("Type", None, wide),
-        ("Status", None, True),
-        ("Progress", None, True),
-        ("What it says", 5, wide),
-        ("Time", None, True),
+    for title, ratio, least, shown in (
+        ("", None, 2, True),
+        ("Job", 4, None, True),
+        ("Type", None, 19, wide),
+        ("Status", None, 15, True),
+        ("Progress", None, 17, True),
+        ("What it says", 5, None, wide),
+        ("Time", None, 5, True),
     ):
         if shown:
-            table.add_column(title, ratio=ratio, no_wrap=True, overflow="ellipsis")
+            table.add_column(
+                title, ratio=ratio, min_width=least, no_wrap=True, overflow="ellipsis"
+            )
     for scene in play.scenes:
         table.add_row(*_cells(scene, play.jobs[scene.key], wide))
     return table

@@ -23,7 +23,8 @@ def enter(place: Place) -> NoReturn:
     command starts again. It stays one process, which whoever started it can stop.
     """
     sys.stdout.flush()
-    os.execve(sys.executable, sys.orig_argv, os.environ | environment(place))
+    surroundings = os.environ | environment(place)
+    os.execve(sys.executable, sys.orig_argv, surroundings)  # noqa: S606 (no shell: good)
 
 
 def environment(place: Place) -> dict[str, str]:

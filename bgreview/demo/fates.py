@@ -12,9 +12,9 @@ import httpx2
 
 from bgreview.demo.catalogue import TO_MAIL
 from bgreview.demo.place import Place
-from bgreview.demo.reviewers import REJECTED
+from bgreview.demo.reviewers import objection
 from bgreview.demo.scenes import LEFT_FOR_YOU, Scene
-from jobs.models import Job
+from jobs.models import Job, Result
 from jobs.services.verify import broken_links
 
 RULE = re.compile(rb"^-{79}\n", re.MULTILINE)  # between mails in Django's files
@@ -55,14 +55,27 @@ EXPECTED = {
 }
 
 
-def expected(scene: Scene) -> Ending:
-    """What its file says; of those left for the visitor, what our reviewers do."""
+def expected(scene: Scene, result: Result | None) -> Ending:
+    """What its file says; of one left for the visitor, what our reviewers say."""
     if scene.fate != LEFT_FOR_YOU:
         return EXPECTED[scene.fate]
-    if scene.key in REJECTED:
+    if objection(scene.key, result):
         return EXPECTED["rejected"]
     by_mail = scene.type in TO_MAIL
     return EXPECTED["delivered_by_mail" if by_mail else "delivered_by_webhook"]
+
+
+@dataclass(frozen=True)
+class Fate:
+    """A scene's end as it should be, and as it was seen."""
+
+    scene: Scene
+    expected: Ending
+    seen: Ending
+
+    @property
+    def is_right(self) -> bool:
+        return self.seen == self.expected
 
 
 class Witnesses:
@@ -74,10 +87,13 @@ class Witnesses:
         answer = httpx2.get(f"{sandbox}/sandbox/ledger", trust_env=False)
         self._runs = answer.raise_for_status().json()["data"]
 
-    def ending(self, public_id: str) -> Ending:
-        """How this job came out."""
+    def fate_of(self, scene: Scene, public_id: str) -> Fate:
+        """How this scene should have ended, and how it did."""
         job = Job.objects.get(public_id=public_id)
-        result = job.latest_result
+        return Fate(scene, expected(scene, job.latest_result), self._ending(job))
+
+    def _ending(self, job: Job) -> Ending:
+        public_id, result = str(job.public_id), job.latest_result
         hooks, mails = self._webhooks(public_id), self._mails_about(public_id)
         runs = [r for r in self._runs if r["metadata"].get("job") == public_id]
         failed = job.attempts.exclude(failure_class__in=["", "lost"])

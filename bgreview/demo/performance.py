@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 from bgreview.demo.board import Board
-from bgreview.demo.fates import Ending, Witnesses, expected
+from bgreview.demo.fates import Fate, Witnesses
 from bgreview.demo.people import PASSWORD, PEOPLE, new_token
 from bgreview.demo.place import Place
 from bgreview.demo.play import Play
-from bgreview.demo.report import print_endings, print_histories
+from bgreview.demo.report import print_fates, print_histories
 from bgreview.demo.reviewers import decide
 from bgreview.demo.scenes import read_scenes
 from bgreview.demo.servers import Servers
@@ -92,10 +93,9 @@ class Performance:
 
     def _tell_what_waits(self, play: Play) -> None:
         """Once the rest has come to its end: what the visitor can look for."""
-        if play.waiting:
-            self._say(f"Waiting for you, at {self.urls['web']}/admin/reviews/review/ :")
         for scene in play.waiting:
-            self._say(f"  {scene.number} {scene.title}", f"     {scene.note}")
+            self._say(f"{scene.number} {scene.title}")
+            self.console.print(Padding(escape(scene.note), (0, 0, 0, 3)), style="dim")
         self._say("")
 
     # ---- to the end of every job -------------------------------------------------
@@ -106,21 +106,23 @@ class Performance:
                 self._turn(play, board)
                 self._check_time(play)
                 time.sleep(BUSY)
-        seen = self._endings(play)
+        fates = self._fates(play)
         print_histories(self.console, play)
-        print_endings(self.console, self.scenes, seen)
-        if other := [s.number for s in self.scenes if seen[s.key] != expected(s)]:
-            raise NotAsExpected(f"Not as expected: {', '.join(other)}; see above.")
+        print_fates(self.console, fates)
+        if wrong := [fate.scene.number for fate in fates if not fate.is_right]:
+            raise NotAsExpected(f"Not as expected: {', '.join(wrong)}; see above.")
 
-    def _endings(self, play: Play) -> dict[str, Ending]:
-        """How all came out, as soon as it is as expected; else after a while."""
+    def _fates(self, play: Play) -> list[Fate]:
+        """How all ended, as soon as that is as expected; else after a while."""
         until = time.monotonic() + SETTLING
         while True:
             witnesses = Witnesses(self.place, self.urls["sandbox"])
-            seen = {s.key: witnesses.ending(play.jobs[s.key]["id"]) for s in self.scenes}
-            right = all(seen[scene.key] == expected(scene) for scene in self.scenes)
-            if right or time.monotonic() > until:
-                return seen
+            fates = [
+                witnesses.fate_of(scene, play.jobs[scene.key]["id"])
+                for scene in self.scenes
+            ]
+            if all(fate.is_right for fate in fates) or time.monotonic() > until:
+                return fates
             time.sleep(BUSY)
 
     def _check_time(self, play: Play) -> None:

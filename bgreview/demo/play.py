@@ -82,13 +82,16 @@ class Play:
                 self.jobs[key] = self.shop.job(brief["id"])
 
     def _act(self, scene: Scene, job: Job) -> None:
-        if scene.key in self._to_cancel and job["status"] == "running":
-            if self._long_enough(scene, "running"):
+        """What a person does about it now, if anything."""
+        status = job["status"]
+        if status in ENDED:
+            self._to_cancel.discard(scene.key)  # whoever retries it may keep it
+        cancelled = status == "running" and scene.key in self._to_cancel
+        decided = status == "awaiting_review" and scene.fate in self._decided
+        if (cancelled or decided) and self._long_enough(scene, status):
+            if cancelled:
                 self.shop.cancel(job["id"], WHY_CANCELLED)
-        elif job["status"] in ENDED:
-            self._to_cancel.discard(scene.key)  # whoever sets it going again may
-        elif job["status"] == "awaiting_review" and scene.fate in self._decided:
-            if self._long_enough(scene, "awaiting_review"):
+            else:
                 self._decide(scene.key, job["id"])
 
     def _long_enough(self, scene: Scene, status: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is said at the end of `demo --once`: each history, then expected and seen."""
+"""What is said at the end of `demo --once`: the histories, then the fates."""
 
 from datetime import datetime
 from typing import Any
@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bgreview.demo.fates import Ending, expected
+from bgreview.demo.fates import Fate
 from bgreview.demo.play import Play
-from bgreview.demo.scenes import Scene
+
 
 def print_histories(console: Console, play: Play) -> None:
     """Every event of every job: time, who, what, and the note."""
@@ -19,14 +19,13 @@ def print_histories(console: Console, play: Play) -> None:
             console.print(_line(event), highlight=False, soft_wrap=True)
 
 
-def print_endings(console: Console, scenes: list[Scene], seen: dict[str, Ending]) -> None:
-    """One row for each fate."""
+def print_fates(console: Console, fates: list[Fate]) -> None:
+    """One row for each: what was expected, and what was seen."""
     table = Table("", "Fate", "Expected", "As seen", "", box=None, pad_edge=False)
-    for scene in scenes:
-        wanted, found = expected(scene), seen[scene.key]
-        mark = "[green]ok[/]" if wanted == found else "[bold red]NO[/]"
-        row = (scene.number, scene.fate, escape(str(wanted)), escape(str(found)), mark)
-        table.add_row(*row)
+    for fate in fates:
+        mark = "[green]ok[/]" if fate.is_right else "[bold red]NO[/]"
+        said = escape(str(fate.expected)), escape(str(fate.seen))
+        table.add_row(fate.scene.number, fate.scene.fate, *said, mark)
     console.print()
     console.print(table)
 

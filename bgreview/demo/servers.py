@@ -3,12 +3,15 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from functools import partial
 
 import httpx2
+from django.utils import timezone
 
 from bgreview.demo.place import HOST, Place
 from bgreview.processes import Processes, web_command
+from jobs.models import Sweep
 
 PATIENCE = 60.0  # seconds; a small machine with much to do needs many of them
 TAIL = 15  # lines of a log
@@ -39,10 +42,10 @@ class Servers:
 
     def wait(self) -> None:
         """Until all are at work."""
-        began = time.monotonic()
+        began = timezone.now()
         for name in ("sandbox", "receiver", "web"):
-            self._wait_for(name, lambda url=f"{self._urls[name]}/healthz": _is_up(url))
-        self._wait_for("worker", lambda: self._beats_since(began))
+            self._wait_for(name, partial(_is_up, f"{self._urls[name]}/healthz"))
+        self._wait_for("worker", partial(_beats_since, began))
 
     def check(self) -> None:
         """Raise NotUp if one has ended."""
@@ -56,13 +59,6 @@ class Servers:
                 raise NotUp(self._told(name, f"gave no answer for {PATIENCE:g} s"))
             self.check()
             time.sleep(0.1)
-
-    def _beats_since(self, began: float) -> bool:
-        """Whether both clusters are at work: the web server knows their beats."""
-        status = _get(f"{self._urls['web']}/statusz") or {}
-        ages = status.get("seconds_since_beat", {}).values()
-        since = time.monotonic() - began
-        return bool(ages) and all(age is not None and age < since for age in ages)
 
     def _told(self, name: str, what: str) -> str:
         log = self._place.logs / f"{name}.log"
@@ -81,8 +77,7 @@ def _is_up(url: str) -> bool:
         return False
 
 
-def _get(url: str) -> Any:
-    try:
-        return httpx2.get(url, timeout=5, trust_env=False).json()
-    except (httpx2.TransportError, ValueError):
-        return None
+def _beats_since(began: datetime) -> bool:
+    """Whether both clusters gave a sign of life."""
+    beats = [Sweep.objects.last_beat(lane) for lane in (Sweep.PROVIDER, Sweep.OUTBOX)]
+    return all(beat is not None and beat >= began for beat in beats)

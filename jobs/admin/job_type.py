@@ -47,8 +47,10 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
 
     def _schema(self, name: str) -> Any:
         schema = self.cleaned_data[name]
+        if schema is None:
+            return None
         try:
-            validators.validator_for(schema).check_schema(schema or {})
+            validators.validator_for(schema).check_schema(schema)
         except (SchemaError, TypeError, AttributeError) as wrong:
             message = getattr(wrong, "message", str(wrong))
             raise forms.ValidationError(

@@ -14,7 +14,7 @@ from jobs.models import (
     EvidenceTrace,
     Job,
     JobEvent,
-    JobType,
+    JobTypeVersion,
     Result,
 )
 from jobs.services.progress import progress_of
@@ -36,10 +36,28 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Text(serializers.CharField):
+    """Text and nothing else: a number is not quietly made into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Seconds(serializers.IntegerField):
+    """A whole number, neither "60" nor 60.0."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Metadata(serializers.DictField):
     """Up to 16 pairs of text, as at the provider."""
 
-    child = serializers.CharField(max_length=512, allow_blank=True)
+    child = Text(max_length=512, allow_blank=True)
 
     def to_internal_value(self, data: Any) -> Any:
         found = super().to_internal_value(data)
@@ -53,14 +71,12 @@ class Metadata(serializers.DictField):
 class Submission(StrictSerializer):
     """`type` and `input`, or `prompt` alone, which runs under the type freeform."""
 
-    type = serializers.CharField(required=False, max_length=50)
+    type = Text(required=False, max_length=50)
     input = serializers.JSONField(required=False)
-    prompt = serializers.CharField(required=False, trim_whitespace=False)
-    title = serializers.CharField(required=False, max_length=TITLE, allow_blank=True)
+    prompt = Text(required=False, trim_whitespace=False)
+    title = Text(required=False, max_length=TITLE, allow_blank=True)
     metadata = Metadata(required=False)
-    deadline_seconds = serializers.IntegerField(
-        required=False, min_value=1, max_value=LONGEST_DEADLINE
-    )
+    deadline_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "prompt" in attrs and {"type", "input"} & set(attrs):
@@ -75,6 +91,13 @@ class Submission(StrictSerializer):
                 {name: ["This field is required."] for name in missing}
             )
         return attrs
+
+    def as_sent(self, errors: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Errors under the names the sender used: of a prompt, there is but one."""
+        if "prompt" not in self.initial_data:
+            return errors
+        names = {"type": "prompt", "input": "prompt", "input.prompt": "prompt"}
+        return {names.get(name, name): said for name, said in errors.items()}
 
 
 class JobBrief(serializers.ModelSerializer[Job]):
@@ -256,15 +279,16 @@ class EventView(serializers.ModelSerializer[JobEvent]):
         )
 
 
-class JobTypeView(serializers.ModelSerializer[JobType]):
-    """What can be submitted, and with which input."""
+class JobTypeView(serializers.ModelSerializer[JobTypeVersion]):
+    """What can be submitted, and with which input: the newest version of a type."""
 
-    version = serializers.IntegerField(source="current.number")
-    input_schema = serializers.JSONField(source="current.input_schema")
-    output_schema = serializers.JSONField(source="current.output_schema")
+    name = serializers.CharField(source="job_type.name")
+    title = serializers.CharField(source="job_type.title")
+    description = serializers.CharField(source="job_type.description")
+    version = serializers.IntegerField(source="number")
 
     class Meta:
-        model = JobType
+        model = JobTypeVersion
         fields = (
             "name",
             "title",
@@ -278,4 +302,4 @@ class JobTypeView(serializers.ModelSerializer[JobType]):
 class Note(StrictSerializer):
     """Why, in words; kept in the history."""
 
-    note = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
+    note = Text(required=False, allow_blank=True, max_length=2_000)

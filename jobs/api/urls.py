@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from jobs.api import schema  # noqa: F401  (registers itself)
 from jobs.api.views import JobTypeViewSet, JobViewSet
 
 router = SimpleRouter(use_regex_path=False)

@@ -1,9 +1,11 @@
 """The API of jobs: translate, call one service, translate back."""
 
+from datetime import UTC
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError as Unfit
+from django.db.models import OuterRef, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
@@ -15,11 +17,20 @@ from rest_framework.response import Response
 from jobs.api import serializers as shapes
 from jobs.kit.paging import NewestFirst
 from jobs.kit.rights import require
-from jobs.models import EvidenceTrace, Job, JobType
+from jobs.kit.strict_json import StrictJSONParser
+from jobs.models import EvidenceTrace, Job, JobTypeVersion
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
 from jobs.services.retry import retry_job
 from jobs.services.submit import InvalidInput, submit_job
+
+
+def require_times_of_utc(span: slice) -> None:
+    """A moment in year 0 of UTC can be written, and no database be asked for it."""
+    try:
+        [end.astimezone(UTC) for end in (span.start, span.stop) if end]
+    except OverflowError as wrong:
+        raise Unfit("Enter a valid date/time.") from wrong
 
 
 class JobFilter(filters.FilterSet):
@@ -27,7 +38,9 @@ class JobFilter(filters.FilterSet):
 
     status = filters.MultipleChoiceFilter(choices=Job.Status.choices)
     type = filters.CharFilter(field_name="version__job_type__name")
-    created = filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
+    created = filters.IsoDateTimeFromToRangeFilter(
+        field_name="created_at", validators=[require_times_of_utc]
+    )
 
     class Meta:
         model = Job
@@ -41,6 +54,7 @@ class JobViewSet(
 
     queryset = Job.objects.none()
     serializer_class = shapes.JobDetail
+    parser_classes = (StrictJSONParser,)
     pagination_class = NewestFirst
     filterset_class = JobFilter
     lookup_field = "public_id"
@@ -71,7 +85,7 @@ class JobViewSet(
                 **wanted,
             )
         except InvalidInput as invalid:
-            raise ValidationError(invalid.errors) from invalid
+            raise ValidationError(said.as_sent(invalid.errors)) from invalid
         return self._shown(job, 201)
 
     @extend_schema(responses=shapes.ResultView)
@@ -147,15 +161,20 @@ class JobViewSet(
 
 
 class JobTypeViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[JobType]
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[JobTypeVersion],
 ):
     """The kinds of job that can be submitted."""
 
     serializer_class = shapes.JobTypeView
-    lookup_field = "name"
+    lookup_field = "job_type__name"
+    lookup_url_kwarg = "name"
     pagination_class = None
     filterset_class = None
 
-    def get_queryset(self) -> QuerySet[JobType]:
-        offered = JobType.objects.filter(is_active=True, versions__isnull=False)
-        return offered.distinct()
+    def get_queryset(self) -> QuerySet[JobTypeVersion]:
+        same_type = JobTypeVersion.objects.filter(job_type=OuterRef("job_type"))
+        newest = same_type.order_by("-number").values("pk")[:1]
+        offered = JobTypeVersion.objects.filter(job_type__is_active=True, pk=newest)
+        return offered.select_related("job_type").order_by("job_type__name")

@@ -87,14 +87,14 @@ def moment(at: datetime | None, *, due: bool = False) -> SafeString:
     """A time as people say it, the exact one at hand; `due`: red once it is past."""
     if at is None:
         return NONE
-    late = due and at <= timezone.now()
-    text = f"{span_of(timezone.now() - at)} overdue" if late else from_now(at)
+    now = timezone.now()
+    late = due and at <= now
     return format_html(
-        '<time datetime="{}" title="{}"{}>{}</time>',
+        '<time datetime="{}" title="{}" class="{}">{}</time>',
         at.isoformat(),
         timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z"),
-        format_html(' class="late"') if late else "",
-        text,
+        "late" if late else "",
+        f"{span_of(now - at)} overdue" if late else from_now(at, now),
     )
 
 

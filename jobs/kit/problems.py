@@ -4,10 +4,11 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
-from rest_framework import exceptions, status
-from rest_framework.response import Response
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
 from rest_framework.views import exception_handler
 
 from jobs.lifecycle import MoveRefused
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+def problem_response(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """DRF's exception handler: whatever is raised in a view leaves as a problem."""
     if isinstance(error, MoveRefused):
         return _response(problem(409, str(error)))
@@ -24,6 +25,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
         return _response(problem(403, str(error) or "You lack the right to do this."))
     if isinstance(error, Http404):
         return _response(problem(404, "There is no such thing, or not for you."))
+    if isinstance(error, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return _response(problem(413, f"A request may have at most {most:,} bytes."))
     known = exception_handler(error, context)
     if known is None:
         log.exception("a view failed", view=str(context.get("view")))
@@ -51,22 +55,24 @@ def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
     return {path or "request": [str(message) for message in messages]}
 
 
+@csrf_exempt  # or a POST that forgot its last slash would get Django's page instead
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """For addresses under /api/ that lead nowhere."""
-    said = problem(404, f"There is nothing at {request.path}.")
-    return JsonResponse(said, status=404, content_type=MEDIA_TYPE)
+    return _response(problem(404, f"There is nothing at {request.path}."))
 
 
 def _detail(error: Exception) -> Any:
     return getattr(error, "detail", error)
 
 
-def _response(said: dict[str, Any], known: Response | None = None) -> Response:
+def _response(
+    said: dict[str, Any], known: HttpResponseBase | None = None
+) -> JsonResponse:
+    """JSON whatever the view renders, and ASCII: half a surrogate pair is escaped."""
     headers = {k: v for k, v in known.items() if k in KEPT} if known else {}
-    code = said["status"]
-    if code == status.HTTP_403_FORBIDDEN and known and "WWW-Authenticate" in headers:
-        code = said["status"] = status.HTTP_401_UNAUTHORIZED
-    return Response(said, code, headers=headers, content_type=MEDIA_TYPE)
+    return JsonResponse(
+        said, status=said["status"], headers=headers, content_type=MEDIA_TYPE
+    )
 
 
 KEPT = {"WWW-Authenticate", "Retry-After", "Allow"}

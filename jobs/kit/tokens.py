@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 
 NOTE_EVERY = timedelta(minutes=1)  # a write per request would be too dear
 
@@ -13,6 +14,8 @@ class NotedTokenAuthentication(TokenAuthentication):
     """Knox's, with `last_used_at` kept to the minute."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[Any, Any]:
+        if not token.isalnum():  # nor could a database be asked for every byte
+            raise AuthenticationFailed("Invalid token.")
         user, found = super().authenticate_credentials(token)
         now = timezone.now()
         if found.last_used_at is None or now - found.last_used_at > NOTE_EVERY:

@@ -28,5 +28,5 @@ def next_try_at(
     if rule.follow is not Follow.RETRY or tries >= min(rule.tries, max_tries):
         return None
     ceiling = min(FIRST * 2 ** (tries - 1), LONGEST)
-    asked = min(timedelta(seconds=retry_after or 0), LONGEST_ASKED)
-    return now + max(asked, ceiling * dice())
+    asked = min(retry_after or 0, LONGEST_ASKED.total_seconds())
+    return now + max(timedelta(seconds=asked), ceiling * dice())

@@ -21,17 +21,18 @@ STATES = {
     "cancelled": State.CANCELLED,
 }  # anything else: State.UNKNOWN
 LABEL = 300  # characters; EvidenceTrace.label
+ID = 200  # characters; Attempt.response_id
 Item = dict[str, Any]
 
 
 class NotAResponse(ValueError):
-    """The body is no JSON object with an id and a status."""
+    """The body is no JSON object with an id of a sensible length."""
 
 
 def read_response(body: bytes) -> Snapshot:
     """What this body says; raises NotAResponse when it says nothing."""
     said = _parse(body)
-    if not (isinstance(said, dict) and _text(said.get("id"))):
+    if not (isinstance(said, dict) and 0 < len(_text(said.get("id"))) <= ID):
         raise NotAResponse("the body has no response id")
     items = [item for item in _list(said, "output") if isinstance(item, dict)]
     text, citations, refusal = _answer(items)
@@ -51,7 +52,9 @@ def read_response(body: bytes) -> Snapshot:
         citations=tuple(citations),
         calls=tuple(call for item in items for call in _calls(item)),
         usage=_usage(_dict(said, "usage")),
-        metadata={k: v for k, v in _dict(said, "metadata").items() if _text(v)},
+        metadata={
+            _text(k): _text(v) for k, v in _dict(said, "metadata").items() if _text(v)
+        },
     )
 
 
@@ -176,7 +179,7 @@ def _calls(item: Item) -> Iterator[Call]:
 
 def _status(item: Item) -> str:
     status = _text(item.get("status"))
-    return "" if status == "completed" else status
+    return "" if status == "completed" else status[:LABEL]
 
 
 # ---- leniency --------------------------------------------------------------------
@@ -203,7 +206,7 @@ def _parse(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         try:  # the standard library is laxer about surrogates
             return json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotAResponse(f"the body is not JSON: {error}") from error
     return said
 

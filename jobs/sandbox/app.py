@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .access import check_quota, read_key
 from .errors import Refused, unknown_parameter
 from .prompts import read_prompt
 from .scenarios import SCENARIOS, choose_scenario, play
@@ -27,6 +26,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 LARGEST_BODY = 10 * 1024 * 1024
 INCLUDE = re.compile(r"include(?:\[\d*\])?")
+# Any key will do, but for two kinds that are there to be refused.
+WRONG_KEY = "sk-wrong"
+POOR_KEY = "sk-quota"
 RETRIEVE_PARAMS = ("include_obfuscation", "starting_after", "stream")
 
 
@@ -60,6 +62,38 @@ def guarded(endpoint: Endpoint) -> Endpoint:
         return await endpoint(request)
 
     return with_key
+
+
+def read_key(authorization: str | None) -> str:
+    """The bearer's key, if there is one and it is right."""
+    scheme, _, key = (authorization or "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise Refused(
+            "You didn't provide an API key. You need to provide your API key in an "
+            "Authorization header using Bearer auth (i.e. Authorization: Bearer "
+            "YOUR_KEY).",
+            status=401,
+        )
+    if key.startswith(WRONG_KEY):
+        raise Refused(
+            f"Incorrect API key provided: {key[:8]}****.",
+            status=401,
+            code="invalid_api_key",
+        )
+    return key
+
+
+def check_quota(key: str) -> None:
+    """Refuse new work to a key without credit."""
+    if key.startswith(POOR_KEY):
+        raise Refused(
+            "You exceeded your current quota, please check your plan and billing "
+            "details.",
+            status=429,
+            code="insufficient_quota",
+            kind="insufficient_quota",
+        )
 
 
 async def create(request: Request) -> Response:

@@ -8,8 +8,7 @@ from typing import Any
 
 from . import kinds
 from .facts import Facts, name_terms
-from .limits import FORMATS, fits
-from .patterns import compiled
+from .limits import FORMATS, compiled, fits
 from .words import stem, words
 
 Schema = dict[str, Any]

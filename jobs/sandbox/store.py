@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from .endings import Outcome
 from .errors import Refused, not_found
 from .items import Item, new_id
+from .scenarios import Outcome
 
 Clock = Callable[[], float]
 EPOCH = time.time() - time.monotonic()

@@ -1,7 +1,8 @@
 """Submitting: check it against its type, store it, have the sweep find it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -11,6 +12,7 @@ from jsonschema import validators
 from jsonschema.exceptions import ValidationError
 
 from jobs.kit.rights import name_of, require
+from jobs.kit.strict_json import flaws, place
 from jobs.lifecycle import Line, add_events
 from jobs.models import Job, JobType, JobTypeVersion
 
@@ -40,7 +42,8 @@ def submit_job(
     """Store a job for this input; if it is bad, InvalidInput is raised instead."""
     require(by, "jobs.submit_job")
     version = _version(type_name)
-    if errors := check_input(version, given) | _check_words(title, metadata or {}):
+    errors = check_input(version, given)
+    if errors := errors | _check_rest(title, metadata or {}, deadline_seconds):
         raise InvalidInput(errors)
     now = timezone.now()
     seconds = deadline_seconds or version.deadline_seconds
@@ -61,15 +64,21 @@ def submit_job(
 
 def check_input(version: JobTypeVersion, given: Any) -> dict[str, list[str]]:
     """What is wrong with this input, by field; empty when nothing is."""
+    if errors := _by_field(flaws(given, "input")):
+        return errors
     schema = version.input_schema
-    validator = validators.validator_for(schema)(schema)
+    kind = validators.validator_for(schema)
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
+    return _by_field(
+        said for error in validator.iter_errors(given) for said in _said(error)
+    )
+
+
+def _by_field(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
-    for _, error in zip(range(MOST_ERRORS), validator.iter_errors(given), strict=False):
-        for field, message in _said(error):
-            if message not in errors.setdefault(field, []):
-                errors[field].append(message)
-    if not errors and _has_unstorable(given):
-        errors["input"] = ["It contains characters that cannot be stored (NUL)."]
+    for field, message in islice(said, MOST_ERRORS):
+        if message not in errors.setdefault(field, []):
+            errors[field].append(message)
     return errors
 
 
@@ -87,15 +96,15 @@ def _version(type_name: str) -> JobTypeVersion:
 
 def _said(error: ValidationError) -> list[tuple[str, str]]:
     """The field an error belongs to, in dots, and a sentence about it."""
-    path = ".".join(["input", *map(str, error.absolute_path)])
+    path = ("input", *error.absolute_path)
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
-        return [(f"{path}.{name}", "This field is required.") for name in missing]
+        return [(place(*path, name), "This field is required.") for name in missing]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = [name for name in error.instance if name not in known]
-        return [(f"{path}.{name}", "This field is not known.") for name in unknown]
-    return [(path, _sentence(error))]
+        return [(place(*path, name), "This field is not known.") for name in unknown]
+    return [(place(*path), _sentence(error))]
 
 
 def _sentence(error: ValidationError) -> str:
@@ -127,23 +136,12 @@ def _sentence(error: ValidationError) -> str:
     return f"This does not satisfy {error.validator}."
 
 
-def _check_words(title: str, metadata: dict[str, str]) -> dict[str, list[str]]:
-    errors = {}
+def _check_rest(
+    title: str, metadata: dict[str, str], seconds: int | None
+) -> dict[str, list[str]]:
+    errors = _by_field([*flaws(title, "title"), *flaws(metadata, "metadata")])
     if len(title) > TITLE:
         errors["title"] = [f"This must have at most {TITLE} characters."]
-    if _has_unstorable(title):
-        errors["title"] = ["It contains characters that cannot be stored (NUL)."]
-    if _has_unstorable(metadata):
-        errors["metadata"] = ["It contains characters that cannot be stored (NUL)."]
+    if seconds is not None and not 1 <= seconds <= LONGEST_DEADLINE:
+        errors["deadline_seconds"] = [f"This must be from 1 to {LONGEST_DEADLINE}."]
     return errors
-
-
-def _has_unstorable(value: Any) -> bool:
-    """NUL, or half a surrogate pair: no database takes them."""
-    if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
-    if isinstance(value, dict):
-        return any(_has_unstorable(part) for pair in value.items() for part in pair)
-    if isinstance(value, list):
-        return any(_has_unstorable(part) for part in value)
-    return False

@@ -44,7 +44,8 @@ def request_parts(shown: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
         elif isinstance(value, list):
             yield words(name), ", ".join(map(str, value)), False
         else:
-            yield words(name), _indented(str(value)), name in ("body", "text")
+            text = _indented(value) if name == "body" else str(value)
+            yield words(name), text, name in ("body", "text")
 
 
 def _headers(headers: dict[str, str]) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _headers(headers: dict[str, str]) -> Iterator[str]:
 def _indented(text: str) -> str:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     if not isinstance(value, (dict, list)):
         return text

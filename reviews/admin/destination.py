@@ -1,11 +1,14 @@
 """Destinations, and the versions that say where and how."""
 
+import secrets
+from base64 import b64encode
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
@@ -42,6 +45,7 @@ class DestinationAdmin(VersionedAdmin):
     list_display = ("name", "kind", "state", "address", "types")
     search_fields = ("name",)
     fields = ("name", "kind", "job_types", "is_active")
+    SECRET_BYTES = 32
     ordering = ("name",)
     sortable_by = ()
     version_model = DestinationVersion
@@ -60,7 +64,32 @@ class DestinationAdmin(VersionedAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> tuple[str, ...]:
-        return ("kind",) if obj else ()
+        return ("kind", "signing_secret") if obj else ()
+
+    def get_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        """The secret only for those who may change where results go."""
+        shown = isinstance(obj, Destination) and obj.kind == Destination.Kind.WEBHOOK
+        if shown and self.has_change_permission(request, obj):
+            return (*self.fields, "signing_secret")
+        return self.fields
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """A webhook is signed from its first delivery on."""
+        if obj.kind == Destination.Kind.WEBHOOK and not obj.secret:
+            key = b64encode(secrets.token_bytes(self.SECRET_BYTES)).decode()
+            obj.secret = f"whsec_{key}"
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="Signing secret")
+    def signing_secret(self, destination: Destination) -> SafeString:
+        return format_html(
+            "<details><summary>Show</summary><code>{}</code></details>",
+            destination.secret,
+        )
 
     def shown_value(self, version: Version, name: str) -> Any:
         """Headers may hold credentials: their names are enough."""

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +21,7 @@ SCALE = 0.4  # jobs take 2 to 16 s at the sandbox: time to watch them
 SCALE_ONCE = 0.1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
+WIDTH = 120  # columns where there is no terminal
 
 
 class Command(BaseCommand):
@@ -48,8 +47,8 @@ class Command(BaseCommand):
         try:
             if INSIDE not in os.environ:
                 prepare(once)
-            with ended_by_signals():
-                perform(once, scale)
+            end_on_signals()
+            perform(once, scale)
         except KeyboardInterrupt:
             if once:
                 raise SystemExit(INTERRUPTED) from None
@@ -71,10 +70,20 @@ def prepare(once: bool) -> NoReturn:
 def perform(once: bool, scale: float) -> None:
     inside = json.loads(os.environ[INSIDE])
     place = Place(Path(inside["folder"]))
-    Performance(place, inside["urls"], Console(), once, scale).run()
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    Performance(place, inside["urls"], console, once, scale).run()
 
 
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
+def end_on_signals() -> None:
     """Whatever tells us to end, ends us as Ctrl-C does: in order, and once."""
-    ...
+    for each in ENDING:
+        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            signal.signal(each, _interrupt)
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt

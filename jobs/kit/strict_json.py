@@ -1,0 +1,71 @@
+"""JSON from outside: one meaning, and nothing in it that cannot be stored."""
+
+import json
+import re
+from collections.abc import Iterator
+from sys import float_info
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+DEEPEST = 50  # lists and objects in each other; whoever walks them needs a stack
+LONGEST_NAME = 80  # characters of a name, where an error tells its place
+TORN = re.compile("[\0\ud800-\udfff]")  # NUL, half a surrogate pair: nobody stores them
+
+
+class StrictJSONParser(JSONParser):
+    """UTF-8, each name once in its object, no NaN, not bottomless."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Any = None,
+    ) -> Any:
+        try:
+            return json.loads(
+                stream.read().decode(),
+                object_pairs_hook=_each_once,
+                parse_constant=_refuse,
+            )
+        except RecursionError as wrong:
+            raise ParseError("The JSON is nested too deeply.") from wrong
+        except ValueError as wrong:
+            raise ParseError(f"This is not the JSON we take: {wrong}") from wrong
+
+
+def flaws(value: Any, *path: str | int) -> Iterator[tuple[str, str]]:
+    """The places in a JSON value that cannot be stored or passed on, with why."""
+    if isinstance(value, str) and TORN.search(value):
+        yield place(*path), "It contains characters that cannot be stored (NUL)."
+    elif isinstance(value, int | float) and not abs(value) <= float_info.max:
+        yield place(*path), "This number cannot be stored."
+    elif isinstance(value, dict | list) and len(path) > DEEPEST:
+        yield place(*path), f"It is nested more than {DEEPEST} levels deep."
+    elif isinstance(value, dict):
+        if any(TORN.search(name) for name in value):
+            yield place(*path), "A name has characters that cannot be stored (NUL)."
+        for name, part in value.items():
+            yield from flaws(part, *path, name)
+    elif isinstance(value, list):
+        for position, part in enumerate(value):
+            yield from flaws(part, *path, position)
+
+
+def place(*path: str | int) -> str:
+    """Where something stands, in dots; long names are cut, torn ones mended."""
+    return ".".join(TORN.sub("\ufffd", str(name)[:LONGEST_NAME]) for name in path)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:LONGEST_NAME]!r} stands twice in one object.")
+        found[name] = value
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number.")

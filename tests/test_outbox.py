@@ -1,0 +1,593 @@
+"""The outbox: what was approved goes out as approved, once, and to nobody else."""
+
+import email
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from email.policy import default as modern
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
+from werkzeug import Request, Response
+
+from jobs.models import Job, Pause, Result, Sweep
+from jobs.services.verify import broken_links
+from reviews import outbox as outbox_module
+from reviews.delivery import webhook as webhook_module
+from reviews.delivery.answer import Answer, Outcome
+from reviews.delivery.retries import next_send_at
+from reviews.models import (
+    Decision,
+    Delivery,
+    DeliveryAttempt,
+    Destination,
+    DestinationVersion,
+)
+from reviews.outbox import land, outbox
+from reviews.services.decide import approve
+from reviews.services.sending import LEASE, claim_deliveries, record
+from tests.house import (
+    PATIENCE,
+    SECRET,
+    bring_to,
+    job_type,
+    mailbox,
+    seen,
+    send_due,
+    submit,
+    webhook,
+)
+
+TEAMS = {
+    "type": "object",
+    "properties": {"team": {"type": "string"}, "members": {"type": "integer"}},
+    "required": ["team", "members"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def at(httpserver) -> str:
+    """Where our receiver listens."""
+    return f"http://127.0.0.1:{httpserver.port}"
+
+
+@pytest.fixture
+def desk(note, httpserver, at) -> Destination:
+    """A receiver that takes what it gets."""
+    httpserver.expect_request("/desk").respond_with_data("thanks")
+    return webhook(f"{at}/desk", note)
+
+
+@pytest.fixture
+def inbox(note) -> Destination:
+    return mailbox("desk@example.com, boss@example.com", note)
+
+
+@pytest.fixture
+def approval(review, ann) -> Decision:
+    """Ann says yes; name it after the destinations that are to get it."""
+    return approve(review, by=ann, seen=seen(review), comment="Checked.")
+
+
+def received(httpserver: Any) -> list[Request]:
+    return [request for request, _ in httpserver.log]
+
+
+def only_delivery(**fields: Any) -> Delivery:
+    return Delivery.objects.get(**fields)
+
+
+def send_when_due(delivery: Delivery) -> None:
+    """The next turn after the time that this delivery waits for."""
+    delivery.refresh_from_db()
+    with time_machine.travel(delivery.wake_at + timedelta(seconds=1)):
+        send_due()
+    delivery.refresh_from_db()
+
+
+def notes(delivery: Delivery) -> list[str]:
+    """What the history says of deliveries, after they were planned."""
+    events = delivery.job.events.filter(kind="delivery").exclude(was="")
+    return [event.note for event in events.order_by("seq")]
+
+
+# ---- the very bytes, signed ------------------------------------------------------
+
+
+def test_what_is_sent_is_what_was_stored_and_approved(desk, approval, httpserver):
+    stored = only_delivery().request
+
+    send_due()
+
+    (request,) = received(httpserver)
+    kept = json.loads(stored)
+    assert request.data == kept["body"].encode()
+    assert (request.method, request.url) == (kept["method"], kept["url"])
+    assert kept["headers"].items() <= dict(request.headers.to_wsgi_list()).items() or {
+        name: request.headers[name] for name in kept["headers"]
+    } == kept["headers"]
+    delivery = only_delivery()
+    assert delivery.request == stored
+    assert approval.request_hashes == [delivery.request_hash]
+
+
+def test_a_receiver_can_verify_the_signature(desk, approval, httpserver):
+    send_due()
+
+    (request,) = received(httpserver)
+    said = Webhook(SECRET).verify(request.data, dict(request.headers))
+    assert said["type"] == "job.approved"
+    assert request.headers["webhook-id"] == only_delivery().webhook_id
+
+
+def test_the_body_is_the_contract(note, shop, ann, courier, desk, httpserver):
+    job = submit(shop, title="Größe", metadata={"order": "4711"})
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+    decision = approve(review, by=ann, seen=seen(review))
+
+    send_due()
+
+    (request,) = received(httpserver)
+    when = decision.at.isoformat()
+    assert request.json == {
+        "type": "job.approved",
+        "timestamp": when,
+        "data": {
+            "job": {
+                "id": str(job.public_id),
+                "type": "note",
+                "version": 1,
+                "title": "Größe",
+                "metadata": {"order": "4711"},
+            },
+            "result_version": 1,
+            "content": review.result.content,
+            "content_sha256": review.result.content_hash,
+            "decision": {"by": "ann", "at": when},
+        },
+    }
+    assert datetime.fromisoformat(when) == decision.at
+
+
+@pytest.mark.parametrize("schema", [None, TEAMS], ids=["text", "structured"])
+def test_a_receiver_can_recompute_the_hash_of_the_content(
+    shop, ann, courier, httpserver, at, schema
+):
+    httpserver.expect_request("/desk").respond_with_data("")
+    webhook(f"{at}/desk", job_type(output_schema=schema))
+    job = submit(shop, "Team: Größe & Söhne “West”\nMembers: 12")
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+    approve(review, by=ann, seen=seen(review))
+
+    send_due()
+
+    (request,) = received(httpserver)
+    data = request.json["data"]
+    assert isinstance(data["content"], dict if schema else str)
+    canonical = json.dumps(
+        data["content"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert hashlib.sha256(canonical.encode()).hexdigest() == data["content_sha256"]
+
+
+def test_headers_of_the_destination_go_along_except_those_that_are_ours(
+    note, review, ann, httpserver, at
+):
+    desk = webhook(f"{at}/desk", note)
+    own = {"X-Team": "support", "Host": "else", "Content-Length": "1", "USER-AGENT": "x"}
+    DestinationVersion(destination=desk, address=f"{at}/desk", headers=own).save()
+    httpserver.expect_request("/desk").respond_with_data("")
+    approve(review, by=ann, seen=seen(review))
+
+    send_due()
+
+    (request,) = received(httpserver)
+    assert request.headers["X-Team"] == "support"
+    assert request.headers["Host"] == at.removeprefix("http://")
+    assert request.headers["User-Agent"] == "bgreview"
+    assert json.loads(request.data)["type"] == "job.approved"
+
+
+# ---- arriving --------------------------------------------------------------------
+
+
+def test_a_job_is_delivered_when_its_delivery_has_arrived(desk, approval):
+    send_due()
+
+    delivery, attempt = only_delivery(), DeliveryAttempt.objects.get()
+    assert (delivery.status, delivery.tries, delivery.wake_at) == ("delivered", 1, None)
+    assert (attempt.number, attempt.http_status) == (1, 200)
+    assert (attempt.answer, attempt.outcome) == ("thanks", "HTTP 200")
+    assert attempt.ended_at is not None
+    job = Job.objects.get()
+    assert job.status == "delivered"
+    assert job.approved_hash == approval.content_hash
+    assert broken_links(job) == []
+
+
+def test_a_job_is_delivered_only_when_all_its_deliveries_are(
+    note, desk, inbox, review, ann, httpserver, at
+):
+    late = webhook(f"{at}/late", note, name="late")
+    httpserver.expect_ordered_request("/late").respond_with_data(status=503)
+    httpserver.expect_request("/late").respond_with_data("")
+    approve(review, by=ann, seen=seen(review))
+
+    send_due()
+    statuses = dict(Delivery.objects.values_list("destination__name", "status"))
+    assert statuses == {"desk": "delivered", "mail": "delivered", "late": "pending"}
+    assert Job.objects.get().status == "approved"
+
+    send_when_due(only_delivery(destination=late))
+    assert Job.objects.get().status == "delivered"
+
+
+def test_a_job_with_a_failed_delivery_stays_approved(
+    note, desk, review, ann, httpserver, at
+):
+    webhook(f"{at}/gone", note, name="gone")
+    httpserver.expect_request("/gone").respond_with_data(status=410)
+    approve(review, by=ann, seen=seen(review))
+
+    send_due()
+
+    statuses = dict(Delivery.objects.values_list("destination__name", "status"))
+    assert statuses == {"desk": "delivered", "gone": "failed"}
+    assert Job.objects.get().status == "approved"
+
+
+def test_what_has_arrived_is_not_sent_again(desk, inbox, approval, httpserver, mailoutbox):
+    send_due()
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        send_due()
+
+    assert len(httpserver.log) == len(mailoutbox) == 1
+
+
+# ---- trying again ----------------------------------------------------------------
+
+
+def test_every_try_has_the_same_bytes_and_id_and_a_fresh_signature(
+    desk, approval, httpserver
+):
+    httpserver.clear()
+    for status in (500, 429, 200):
+        httpserver.expect_ordered_request("/desk").respond_with_data(status=status)
+    arrived: list[Any] = []
+    delivery = only_delivery()
+
+    for _ in range(3):
+        with time_machine.travel(delivery.wake_at + timedelta(seconds=1)):
+            send_due()
+            request = received(httpserver)[-1]
+            arrived.append(Webhook(SECRET).verify(request.data, dict(request.headers)))
+        delivery.refresh_from_db()
+
+    first, second, third = received(httpserver)
+    assert first.data == second.data == third.data
+    ids = {request.headers["webhook-id"] for request in (first, second, third)}
+    assert ids == {delivery.webhook_id}
+    times = [int(request.headers["webhook-timestamp"]) for request in (first, second, third)]
+    assert times == sorted(set(times))
+    assert (delivery.status, delivery.tries) == ("delivered", 3)
+    statuses = delivery.attempts.values_list("number", "http_status")
+    assert list(statuses) == [(1, 500), (2, 429), (3, 200)]
+
+
+def test_a_retry_after_is_kept(desk, approval, httpserver):
+    httpserver.clear()
+    asks = {"Retry-After": "7200"}
+    httpserver.expect_request("/desk").respond_with_data(status=429, headers=asks)
+    send_due()
+
+    delivery = only_delivery()
+    assert delivery.status == "pending"
+    assert delivery.wake_at >= delivery.attempts.get().ended_at + timedelta(hours=2)
+    assert notes(delivery)[-1] == (
+        f"HTTP 429 Tried again at {delivery.wake_at:%H:%M:%S} UTC."
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["inf", "nan", "1e308", "-1e308", "-5", "", "soon", "9" * 400]
+    + ["Fri, 31 Dec 2049 23:59:59 GMT", "\N{SUPERSCRIPT TWO}"],
+)
+def test_an_absurd_retry_after_harms_nobody(desk, approval, httpserver, asked):
+    httpserver.clear()
+    httpserver.expect_request("/desk").respond_with_data(
+        status=503, headers={"Retry-After": asked}
+    )
+    send_due()
+
+    delivery = only_delivery()
+    assert delivery.status == "pending"
+    wait = delivery.wake_at - delivery.attempts.get().ended_at
+    assert timedelta(seconds=5) <= wait <= timedelta(hours=24)
+
+
+def test_a_delivery_is_given_up_after_about_three_days(desk, approval, httpserver):
+    httpserver.clear()
+    httpserver.expect_request("/desk").respond_with_data(status=502)
+    delivery = only_delivery()
+    began = delivery.wake_at
+
+    while delivery.status == "pending":
+        last = delivery.wake_at
+        send_when_due(delivery)
+
+    assert delivery.status == "failed"
+    assert len(httpserver.log) == delivery.tries == delivery.attempts.count() == 10
+    assert timedelta(days=3) <= last - began <= timedelta(days=4.5)
+    assert Job.objects.get().status == "approved"
+
+
+def test_the_waits_are_spread_so_that_many_do_not_come_back_together():
+    now = timezone.now()
+    early, late = (
+        next_send_at(3, now=now, retry_after=None, dice=lambda n=n: n) for n in (0, 0.99)
+    )
+    assert now < early < late < now + timedelta(hours=1)
+
+
+# ---- what a status means ---------------------------------------------------------
+
+WHAT_FOLLOWS = {
+    Outcome.DELIVERED: [200, 201, 202, 204],
+    Outcome.AGAIN: [408, 425, 429, 500, 502, 503, 504, 599],
+    Outcome.FAILED: [300, 301, 302, 303, 304, 307, 308]
+    + [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 451],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(status, outcome) for outcome, many in WHAT_FOLLOWS.items() for status in many],
+)
+def test_a_status_is_delivery_or_worth_another_try_or_the_end(
+    httpserver, at, status, outcome
+):
+    httpserver.expect_request("/desk").respond_with_data(status=status)
+    answer = post(f"{at}/desk")
+    assert (answer.outcome, answer.http_status) == (outcome, status)
+
+
+def post(url: str) -> Answer:
+    request = {"method": "POST", "url": url, "headers": {}, "body": "{}"}
+    return webhook_module.send_webhook(request, webhook_id="msg_1", secret=SECRET)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 404, 422])
+def test_what_will_not_change_fails_at_once_and_leads_nowhere_else(
+    desk, approval, httpserver, at, status
+):
+    httpserver.clear()
+    elsewhere = {"Location": f"{at}/elsewhere"}
+    httpserver.expect_request("/desk").respond_with_data(
+        status=status, headers=elsewhere
+    )
+    send_due()
+
+    delivery = only_delivery()
+    assert (delivery.status, delivery.tries) == ("failed", 1)
+    assert [request.path for request in received(httpserver)] == ["/desk"]
+    assert Job.objects.get().status == "approved"
+
+
+@contextmanager
+def listening(*, backlog: int | None) -> Iterator[str]:
+    """A port of ours: one that nobody answers, or one that refuses (no backlog)."""
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        if backlog is not None:
+            port.listen(backlog)
+        yield f"http://127.0.0.1:{port.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("backlog", "why"), [(5, "No answer within"), (None, "Connection refused")]
+)
+def test_who_cannot_be_reached_is_tried_again(
+    note, review, ann, monkeypatch, backlog, why
+):
+    monkeypatch.setattr(webhook_module, "PATIENCE", 0.2)
+    with listening(backlog=backlog) as url:
+        webhook(url, note)
+        approve(review, by=ann, seen=seen(review))
+        send_due()
+
+    delivery = only_delivery()
+    assert (delivery.status, delivery.tries) == ("pending", 1)
+    assert why in delivery.attempts.get().outcome
+    assert Job.objects.get().status == "approved"
+
+
+# ---- when we die between sending and noting --------------------------------------
+
+
+def test_what_is_being_sent_is_left_alone_for_its_lease(desk, inbox, approval):
+    assert len(claim_deliveries(8)) == 2
+    with time_machine.travel(timezone.now() + LEASE - timedelta(seconds=5)):
+        assert claim_deliveries(8) == []
+
+
+def test_a_webhook_that_was_cut_short_is_sent_again_under_its_id(
+    desk, approval, httpserver
+):
+    (parcel,) = claim_deliveries(8)
+    parcel.send()  # and we die, before anything is noted
+
+    send_when_due(parcel.delivery)
+
+    first, second = received(httpserver)
+    assert first.data == second.data
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    delivery = only_delivery()
+    assert (delivery.status, delivery.tries) == ("delivered", 2)
+    assert "same id" in " ".join(notes(delivery))
+    assert Job.objects.get().status == "delivered"
+    assert broken_links(Job.objects.get()) == []
+
+
+def test_a_mail_that_was_cut_short_waits_for_a_person(inbox, approval, mailoutbox):
+    (parcel,) = claim_deliveries(8)
+    parcel.send()
+
+    send_when_due(parcel.delivery)
+
+    delivery = only_delivery()
+    assert (delivery.status, delivery.tries, delivery.wake_at) == ("uncertain", 1, None)
+    assert "look whether it arrived" in notes(delivery)[-1]
+    assert len(mailoutbox) == 1
+    assert Job.objects.get().status == "approved"
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        send_due()
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize("late", Outcome)
+def test_a_late_answer_of_an_earlier_try_moves_nothing(desk, approval, late):
+    (first,) = claim_deliveries(8)
+    with time_machine.travel(timezone.now() + 2 * LEASE):
+        (second,) = claim_deliveries(8)
+        record(first, Answer(late, "It took its time.", http_status=404), 90_000)
+        assert only_delivery().status == "sending"
+        record(second, Answer(Outcome.DELIVERED, "HTTP 200", http_status=200), 5)
+
+    assert only_delivery().status == "delivered"
+    outcomes = DeliveryAttempt.objects.order_by("number").values_list("outcome")
+    assert [why for (why,) in outcomes] == ["It took its time.", "HTTP 200"]
+
+
+# ---- the gate --------------------------------------------------------------------
+
+
+def edit(request: str) -> str:
+    return request.replace("job.approved", "job.improved")
+
+
+def change_the_request(delivery: Delivery) -> None:
+    Delivery.objects.update(request=edit(delivery.request))
+
+
+def change_the_request_and_its_hash(delivery: Delivery) -> None:
+    from jobs.kit.canonical import digest_of
+
+    request = edit(delivery.request)
+    parts = [delivery.destination_version_id, json.loads(request)]
+    Delivery.objects.update(request=request, request_hash=digest_of(parts))
+
+
+def garble_the_request(delivery: Delivery) -> None:
+    Delivery.objects.update(request="{")
+
+
+def empty_the_request(delivery: Delivery) -> None:
+    Delivery.objects.update(request="")
+
+
+def number_the_request(delivery: Delivery) -> None:
+    Delivery.objects.update(request="NaN")
+
+
+def swap_the_result(delivery: Delivery) -> None:
+    Result.objects.update(content_hash="0" * 64)
+
+
+def swap_the_approval(delivery: Delivery) -> None:
+    Job.objects.update(approved_hash="0" * 64)
+
+
+def move_the_destination(delivery: Delivery) -> None:
+    address = delivery.destination_version.address
+    DestinationVersion(destination=delivery.destination, address=address).save()
+
+
+def readdress(delivery: Delivery) -> None:
+    address = delivery.destination_version.address
+    other = webhook(address, name="other")
+    Delivery.objects.update(destination=other)
+
+
+def switch_off(delivery: Delivery) -> None:
+    Destination.objects.update(is_active=False)
+
+
+def recall(delivery: Delivery) -> None:
+    wake_at = timezone.now() + timedelta(hours=1)
+    Job.objects.get().move(Job.Status.AWAITING_REVIEW, wake_at=wake_at)
+
+
+@pytest.mark.parametrize(
+    ("meddle", "why"),
+    [
+        (change_the_request, "The stored request is not the one that was approved."),
+        (
+            change_the_request_and_its_hash,
+            "The stored request is not the one that was approved.",
+        ),
+        (garble_the_request, "The stored request is not the one that was approved."),
+        (empty_the_request, "The stored request is not the one that was approved."),
+        (number_the_request, "The stored request is not the one that was approved."),
+        (swap_the_result, "The result is not the one that was approved."),
+        (swap_the_approval, "The result is not the one that was approved."),
+        (move_the_destination, "desk was changed since the approval."),
+        (readdress, "other was changed since the approval."),
+        (switch_off, "desk was switched off."),
+        (recall, "The job is awaiting review, not approved."),
+    ],
+)
+def test_what_is_not_what_was_approved_is_refused(
+    desk, approval, httpserver, meddle, why
+):
+    meddle(only_delivery())
+
+    send_due()
+
+    delivery = only_delivery()
+    assert (delivery.status, delivery.tries) == ("refused", 0)
+    assert notes(delivery) == [why]
+    assert httpserver.log == []
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        send_due()
+    assert httpserver.log == []
+    assert Job.objects.get().status != "delivered"
+
+
+def test_a_rejection_delivers_nothing_even_with_a_forged_delivery(
+    note, desk, shop, ann, bob, courier, httpserver, review
+):
+    approve(review, by=ann, seen=seen(review))
+    forged = only_delivery()
+    other = bring_to("awaiting_review", submit(shop), courier).reviews.get()
+    from reviews.services.decide import reject
+
+    rejection = reject(other, by=bob, seen=seen(other), comment="No.")
+    Delivery.objects.update(decision=rejection, job=other.job, result=other.result)
+
+    send_due()
+
+    forged.refresh_from_db()
+    assert forged.status == "refused"
+    assert httpserver.log == []
+    assert Job.objects.get(pk=other.job_id).status == "rejected"
+
+
+def test_one_refused_delivery_does_not_hold_up_another(
+    note, desk, inbox, approval, httpserver, mailoutbox
+):
+    garble_the_request(Delivery.objects.get(destination=inbox))
+    Delivery.objects.filter(destination=desk).update(
+        request=only_delivery(destination=desk).request
+    )
