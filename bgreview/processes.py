@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-GRACE = 6.0  # seconds for all of them to end by themselves
+GRACE = 7.0  # seconds for all of them to end by themselves
 LEAST = 0.5  # of these for each, however long the others took
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1

@@ -1,10 +1,11 @@
 """The review page: what the model wrote beside its evidence, and the decision."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -21,7 +22,12 @@ from jobs.services.rendered import html_of
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
 from reviews.models.review import ReviewQuerySet
-from reviews.services.decide import CommentNeeded, approve, reject
+from reviews.services.decide import (
+    CommentNeeded,
+    approve,
+    reject,
+    why_not_decide,
+)
 from reviews.services.seen import what_is_seen
 
 SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
@@ -129,6 +135,7 @@ def _page(
     job, result = review.job, review.result
     readable = _is_readable(request, review)
     open_here = review.closed_at is None and readable
+    why_not = why_not_decide(review, cast(User, request.user))
     context = {
         **site.each_context(request),
         "title": str(job),
@@ -142,7 +149,8 @@ def _page(
         "result_html": html_of(result) if readable else "",
         "input_html": render_value(job.input, job.version.input_schema),
         "seen": what_is_seen(review) if open_here else None,
-        "can_decide": open_here and request.user.has_perm(DECIDE),
+        "can_decide": open_here and not why_not,
+        "why_not": why_not if request.user.has_perm(DECIDE) else "",
         "decisions": review.decisions.select_related("by", "beside"),
         "attempts": attempts_of(job),
         "events": job.events.select_related("beside"),

@@ -19,6 +19,7 @@ from jobs.rendering import (
     render_text,
     render_value,
     safe_link,
+    values,
     visible,
 )
 from jobs.rendering import text as rendering_text
@@ -251,6 +252,7 @@ REFUSED = [
     "https://\u2100.example/",
     "https://" + "a" * 5_000 + ".example/",
     "https://xn--\u0430.example/",
+    "https://example.com/" + "a" * 5_000,
 ]
 
 
@@ -275,6 +277,11 @@ def test_a_refused_link_shows_its_address():
     assert shown("[x]()") == "<p>x</p>"
     assert safe_link("javascript:alert(1)", "x") == "x (javascript:alert(1))"
     assert safe_link("", "x") == "x"
+
+
+def test_a_link_without_text_is_named_after_its_host():
+    for html in (shown("[](https://e.example/a)"), safe_link("https://e.example/", "")):
+        assert html.removesuffix("</p>").endswith(">e.example</a>")
 
 
 @pytest.mark.parametrize(
@@ -432,6 +439,7 @@ def test_a_run_of_one_hidden_character_is_counted():
         '<p>a<span class="codepoint" title="U+200B ZERO WIDTH SPACE">'
         "U+200B \u00d73</span>b</p>"
     )
+    assert "U+200B \u00d73</span>b</pre>" in render_plain("a\u200b\u200b\u200bb")
 
 
 @pytest.mark.parametrize(
@@ -487,11 +495,12 @@ REPORT = """\
 Shore power cut *emissions* by 38 % ([Report](https://port.example/a_b_c)), see [x][1].
 
 - one `code span` two
+- ![A photo](https://e.example/p.png) here
 - a [link text](https://two.example/) b
 
 | a | b |
 | --- | --- |
-| \\| c | d | e |
+| \\| c | d | de |
 
 > quoted\r
 > again
@@ -543,7 +552,9 @@ def test_the_marker_of_a_cited_link_follows_it():
         ("emissions", f"<em>{MARK}emissions</mark>{cite()}</em>"),
         ("38 % ", f"{MARK}38 % </mark>{cite()}("),
         ("one `code", f"{MARK}one </mark><code>{AGAIN}code span</mark></code>{cite()}"),
-        ("d | e", f"{MARK}d</mark></td><td>{AGAIN}e</mark>{cite()}"),
+        ("d | de", f"{MARK}d</mark></td><td>{AGAIN}de</mark>{cite()}"),
+        ("c | d |", f"<td>| {MARK}c</mark></td><td>{AGAIN}d</mark>{cite()}</td>"),
+        ("photo", f"A photo (https://e.example/p.png){NAMED} here"),
         ("x = 1", f"{MARK}x = 1</mark>{cite()}"),
         ("= 1\n```", f"{MARK}= 1</mark>{cite()}"),
         ("quoted\r\n> again", f"{MARK}quotedagain</mark>{cite()}"),
@@ -578,6 +589,9 @@ def test_no_span_breaks_the_markup_or_loses_a_number(spans):
     for render in (render_text, render_plain):
         html = render(REPORT, passages)
         page = Page(html)
+        assert '<mark class="passage"' * 4 not in re.sub(
+            r"(?<=passage\")[^>]*>", "", html
+        )
         assert sorted(map(int, page.cited)) == [p.number for p in passages]
         assert sorted(page.ids) == sorted(f"passage-{p.number}" for p in passages)
         assert without_marks(html) == without_marks(render(REPORT))
@@ -682,7 +696,7 @@ def table(*rows: tuple[str, str]) -> str:
     return f'<table class="record"><tbody>{cells}</tbody></table>'
 
 
-def values(*items: str) -> str:
+def bullets(*items: str) -> str:
     return f'<ul class="values">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
 
 
@@ -711,12 +725,12 @@ RECORDS = (
         ("<b>\r\n*b*", "&lt;b&gt;<br>*b*"),
         ("javascript:alert(1)", "javascript:alert(1)"),
         ({"a": 1, "<b>": None}, table(("a", "1"), ("&lt;b&gt;", NONE))),
-        ({"a": {"b": [1, "x"]}}, table(("a", table(("b", values("1", "x")))))),
-        ([{"a": 1}, {"b": 2}], values(table(("a", "1")), table(("b", "2")))),
+        ({"a": {"b": [1, "x"]}}, table(("a", table(("b", bullets("1", "x")))))),
+        ([{"a": 1}, {"b": 2}], bullets(table(("a", "1")), table(("b", "2")))),
         ([{"a": 1, "b": True}, {"b": None, "a": 2}], RECORDS),
         (
             [{str(n): n for n in range(9)}],
-            values(table(*((str(n), str(n)) for n in range(9)))),
+            bullets(table(*((str(n), str(n)) for n in range(9)))),
         ),
     ],
 )
@@ -724,6 +738,12 @@ def test_a_value_is_laid_out(value, expected):
     html = render_value(value)
     Page(html)
     assert html == expected
+
+
+def test_what_we_forget_to_escape_is_cleaned(monkeypatch):
+    monkeypatch.setattr(values, "visible", lambda text: text)
+    html = render_value({"a<script>alert(1)</script><img src=x>": 1})
+    assert html == table(("a", "1"))
 
 
 def test_an_address_in_a_value_is_a_link_that_shows_its_host():

@@ -77,6 +77,26 @@ def test_it_shows_the_result_beside_its_evidence(review: Review, ann: User) -> N
     assert_strict(response)
 
 
+def test_hostile_evidence_is_inert(review: Review, ann: User) -> None:
+    url = "javascript:alert(1)"
+    result = rewrite(review, "Tea.")
+    Citation.objects.create(
+        result=result, position=1, start=0, end=3, title="<b>Tea", url=url
+    )
+    EvidenceTrace.objects.create(
+        attempt=result.attempt,
+        position=90,
+        kind="web_search",
+        text="<script>alert(2)</script>",
+        sources=[{"title": "Look", "url": "https://ex\u0430mple.com/"}, {"url": url}],
+    )
+    html = browser(ann).get(path_of(review)).content.decode()
+    assert 'href="javascript' not in html
+    assert "<b>Tea" not in html
+    assert "<script>alert" not in html
+    assert "xn--exmple-4nf.com" in html  # the host as it goes on the wire
+
+
 def test_hostile_text_is_inert(review: Review, ann: User) -> None:
     rewrite(review, HOSTILE)
     response = browser(ann).get(path_of(review))

@@ -75,6 +75,10 @@ class Board:
                 self._told[scene.key] = job["status"]
                 line = f"{_elapsed(job):>7}  {scene.number}  {_words(job):<16} "
                 self.console.out(f"{line} {scene.title}", highlight=False)
+        step = "" if play.moving else self.next_step(play).plain
+        if step and self._told.get("") != step:
+            self._told[""] = step
+            self.console.out(f"\n{step}\n", highlight=False)
 
 
 def _table(play: Play, wide: bool) -> Table:

@@ -69,5 +69,6 @@ def _in_env_file() -> dict[str, Any]:
     class Apart(environ.Env):
         ENVIRON: dict[str, Any] = {}
 
-    Apart.read_env(ROOT / ".env")
+    if (file := ROOT / ".env").exists():
+        Apart.read_env(file)
     return Apart.ENVIRON

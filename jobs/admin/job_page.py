@@ -16,10 +16,10 @@ from jobs.models import Attempt, Job, RawResponse, Result
 from jobs.rendering import render_value
 from jobs.services.progress import progress_of
 from jobs.services.rendered import html_of
+from jobs.services.retry import RETRYABLE
 
 RAW_HEAD = 20_000  # characters of a raw response that the page itself shows
 LIVE = [Job.Status.QUEUED, Job.Status.RUNNING, Job.Status.APPROVED]
-RETRYABLE = [Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.EXPIRED]
 
 
 def show_job(

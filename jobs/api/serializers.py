@@ -279,6 +279,11 @@ class EventView(serializers.ModelSerializer[JobEvent]):
         )
 
 
+@extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+class JSONObjectOrNull(serializers.JSONField):
+    """Left to itself, the schema would say "anything, or null, but not both"."""
+
+
 class JobTypeView(serializers.ModelSerializer[JobTypeVersion]):
     """What can be submitted, and with which input: the newest version of a type."""
 
@@ -286,6 +291,7 @@ class JobTypeView(serializers.ModelSerializer[JobTypeVersion]):
     title = serializers.CharField(source="job_type.title")
     description = serializers.CharField(source="job_type.description")
     version = serializers.IntegerField(source="number")
+    output_schema = JSONObjectOrNull()
 
     class Meta:
         model = JobTypeVersion

@@ -24,6 +24,13 @@ class NewestFirst(CursorPagination):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 
+    def get_paginated_response_schema(self, schema: Any) -> Any:
+        """DRF's says `nullable`, which OpenAPI 3.1 does not know."""
+        shape = super().get_paginated_response_schema(schema)
+        for name in ("next", "previous"):
+            shape["properties"][name] = {"type": ["string", "null"], "format": "uri"}
+        return shape
+
 
 def _is_moment(text: str) -> bool:
     """A time with its zone, and one that UTC has a name for."""

@@ -106,7 +106,7 @@ class Job(Lifecycle):
     Status = Status
     MOVES = MOVES
     FINAL = frozenset(FINAL)
-    EVENT_KIND = "status", "status"
+    EVENT_KIND = "status"
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     status = models.CharField(

@@ -7,13 +7,14 @@ than the request itself. Auth, base URL and errors stay the SDK's.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import gaierror
 from typing import Any
 
 import httpx2
 import openai
 
 from jobs.provider.base import Phase, ProviderFault, Snapshot, StartRequest
-from jobs.provider.reading import NotAResponse, read_response
+from jobs.provider.reading import NotAResponse, read_response, storable
 
 PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
 INCLUDE = [
@@ -119,22 +120,21 @@ async def _faults(phase: Phase) -> AsyncIterator[None]:
         raise ProviderFault(
             _message(error),
             phase=phase,
-            code=str(error.code or error.type or ""),
+            code=storable(str(error.code or error.type or "")),
             http_status=error.status_code,
             retry_after=_retry_after(error.response),
         ) from error
     except NotAResponse as error:
         raise ProviderFault(str(error), phase=phase, code=NOT_A_RESPONSE) from error
-    except (openai.APITimeoutError, TimeoutError) as error:
+    except TimeoutError as error:
         raise ProviderFault(
             f"no answer within {PATIENCE:g} s", phase=phase, code="timed_out"
         ) from error
     except openai.APIConnectionError as error:
-        refused = isinstance(error.__cause__, httpx2.ConnectError)
         raise ProviderFault(
             f"no connection: {error.__cause__ or error}",
             phase=phase,
-            code="not_connected" if refused else "no_connection",
+            code=_code_of(error),
         ) from error
     except Exception as error:
         raise ProviderFault(
@@ -142,11 +142,21 @@ async def _faults(phase: Phase) -> AsyncIterator[None]:
         ) from error
 
 
+def _code_of(error: openai.APIConnectionError) -> str:
+    """The transport calls every broken connection a time-out: its origin tells."""
+    origin: BaseException = error
+    while origin.__cause__:
+        origin = origin.__cause__
+    if isinstance(origin, (ConnectionRefusedError, gaierror)):
+        return "not_connected"  # so nothing was sent
+    return "timed_out" if isinstance(origin, TimeoutError) else "no_connection"
+
+
 def _message(error: openai.APIStatusError) -> str:
     """The provider's own words, without the SDK's wrapping."""
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
-    return str(said or error.message)[:2_000]
+    return storable(str(said or error.message))[:2_000]
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -41,7 +41,7 @@ def read_response(body: bytes) -> Snapshot:
         response_id=_text(said["id"]),
         state=STATES.get(_text(said.get("status")), State.UNKNOWN),
         said=_text(said.get("status"))[:40],
-        raw=_storable(body.decode(errors="replace")),
+        raw=storable(body.decode(errors="replace")),
         text=text,
         refusal=refusal,
         incomplete_reason=_text(_dict(said, "incomplete_details").get("reason")),
@@ -212,10 +212,10 @@ def _parse(body: bytes) -> Any:
 
 
 def _text(value: Any) -> str:
-    return _storable(value) if isinstance(value, str) else ""
+    return storable(value) if isinstance(value, str) else ""
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """No database takes NUL or half a surrogate pair; lengths stay as they are."""
     if text.isascii():
         return text.replace("\0", "\ufffd")

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from jobs.rendering.limits import refuse_depth
 from jobs.rendering.passages import Passage
-from jobs.rendering.placing import STARTS, place, regions
+from jobs.rendering.placing import place, regions
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ def place_ends(state: StateCore) -> None:
     """Note on each token which ends fall into it; write them into code at once."""
     shown = regions(state.tokens, state.src) if state.env["ends"] else []
     for ends in state.env["ends"]:
-        for kind, token, offset in place(ends.passage, shown):
-            char = ends.start if kind == STARTS else ends.end
-            token.meta.setdefault("ends", []).append((offset, kind, char))
+        for starts, token, offset in place(ends.passage, shown):
+            char = ends.start if starts else ends.end
+            token.meta.setdefault("ends", []).append((offset, char))
     for token in state.tokens:
         noted = sorted(token.meta.pop("ends", ()))
         if token.type == "inline":
@@ -48,7 +48,7 @@ def read_inline(state: StateCore) -> None:
         state.env["run"], state.env["run_ends"] = run, ends
         state.md.inline.parse(token.content, state.md, state.env, run)
         if ends:
-            late = "".join(char for _, _, char in ends)
+            late = "".join(char for _, char in ends)
             run.append(Token("text", "", 0, content=late))
         refuse_depth(run)
 
@@ -62,7 +62,7 @@ def write_ends(state: StateInline, silent: bool) -> bool:
     if silent or not ends or state.tokens is not state.env["run"]:
         return False
     while ends and ends[0][0] <= state.pos:
-        state.append_pending(ends.popleft()[2])
+        state.append_pending(ends.popleft()[1])
     limit = ends[0][0] if ends else state.posMax
     markup = state.md.inline.terminator_re
     if limit >= state.posMax or markup.search(state.src, state.pos, limit):
@@ -72,9 +72,9 @@ def write_ends(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _with_ends(content: str, ends: Sequence[tuple[int, int, str]]) -> str:
+def _with_ends(content: str, ends: Sequence[tuple[int, str]]) -> str:
     pieces, done = [], 0
-    for offset, _, char in ends:
+    for offset, char in ends:
         pieces += [content[done:offset], char]
         done = offset
     return "".join([*pieces, content[done:]])

@@ -35,10 +35,7 @@ def with_plain_breaks(
         unit = whole[bisect_left(whole, (position,)) - 1] if whole else (0, 0)
         return unit[side] if unit[0] < position < unit[1] else position
 
-    placed = [
-        Passage(p.number, place(min(p.start, p.end), 0), place(p.end, 1))
-        for p in passages
-    ]
+    placed = [Passage(p.number, place(p.start, 0), place(p.end, 1)) for p in passages]
     return source, placed
 
 

@@ -13,7 +13,6 @@ from markdown_it.token import Token
 
 from jobs.rendering.passages import Passage
 
-STARTS, ENDS = 1, 0  # where passages touch, one ends before the next starts
 MAX_PADDING = 500  # in a cell; a cell that is not found is no reason to search on
 
 
@@ -55,20 +54,19 @@ def regions(tokens: Sequence[Token], source: str) -> list[Region]:
 
 def place(
     passage: Passage, regions: Sequence[Region]
-) -> Iterator[tuple[int, Token, int]]:
-    """Up to two of (STARTS or ENDS, token, offset); none if nothing is shown."""
+) -> Iterator[tuple[bool, Token, int]]:
+    """(does it start here, token, offset): the end alone, if nothing lies between.
+
+    What is outside of every region counts as standing right after the one before.
+    """
     if not regions:
         return
-    last = max(bisect_left(regions, passage.end, key=_start) - 1, 0)
     first = max(bisect_right(regions, passage.start, key=_start) - 1, 0)
-    if passage.start >= regions[first].end:
-        first += 1
-    ends_at = regions[last].at(passage.end)
-    if first <= last:
-        starts_at = regions[first].at(passage.start)
-        if first < last or starts_at < ends_at:
-            yield STARTS, regions[first].token, starts_at
-    yield ENDS, regions[last].token, ends_at
+    last = max(bisect_left(regions, passage.end, key=_start) - 1, 0)
+    start, end = regions[first].at(passage.start), regions[last].at(passage.end)
+    if (first, start) < (last, end):
+        yield True, regions[first].token, start
+    yield False, regions[last].token, end
 
 
 def _start(region: Region) -> int:

@@ -33,7 +33,6 @@ class Reader(MarkdownIt):
         self.inline.ruler2.getRules("")
 
     def _add_rules(self) -> None:
-        self.core.ruler.disable("normalize")  # done before, together with the spans
         self.core.ruler.at("inline", read_inline)
         self.core.ruler.before("inline", "place_ends", place_ends)
         self.block.ruler.at("table", whole_table, {"alt": ["paragraph", "reference"]})

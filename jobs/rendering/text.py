@@ -62,7 +62,7 @@ def render_plain(
 
 
 def _ends_in_order(passages: Sequence[Passage]) -> Iterator[tuple[int, bool, int]]:
-    """(position, is it a start, number); what ends here before what starts here."""
+    """(position, does it start there, number)"""
     starts = [(p.start, True, p.number) for p in passages if p.start < p.end]
     ends = [(p.end, False, p.number) for p in passages]
     return iter(sorted(starts + ends))

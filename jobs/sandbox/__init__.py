@@ -5,4 +5,14 @@ its state in memory, which the real SDK talks to over HTTP. It is as strict as t
 real API about what it accepts, takes its time, and answers from what the job itself
 was given, so that a reviewer can check the answer. `scenarios.SCENARIOS` lists how a
 run can go; nothing here knows the rest of bgreview.
+
+- The API: `app` (routes and keys), `serving` (on a port), `strictness`, `fields` and
+  `schemas` (what is refused), `errors`, `store` (runs and their times), `wire` and
+  `items` (what a response looks like).
+- How a run goes: `scenarios`.
+- What a request says: `prompts`, read with `words` (words and sentences), `kinds`
+  (dates, money, addresses) and `policy` (a house's rules).
+- Answers: `cited` from `claims`; `drafts`; `hostile`; and JSON, which `filling` walks
+  through, with `leaves` for single values and `rows` for lists, from `facts` and
+  within `limits`.
 """

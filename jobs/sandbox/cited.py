@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from .claims import Claim, contradict_one, pick_claims
 from .items import Item, message, open_page, reasoning, search
 from .prompts import Document, Prompt
-from .words import WORD, is_telling, stem, terms, words
+from .words import WORD, is_telling, rarities, stem, terms, words
 
-MOST_THEMES = 3
+FURTHER = "Further points"
+LONG_TERM = 7  # letters; of shorter words one cannot be sure that they are missed
 BREAK = re.compile(r"[^\w\s'\u2019-]")
+MARKUP = re.compile(r"([\\`*_\[\]<>])")
+ASIDE = re.compile(r"\s+\([^()]*\)$")
+# Where one question ends and the next begins.
+PARTS = re.compile(
+    r"\?\s+|,?\s+and\s+(?=(?:(?:at|by|for|from|in|on|to|with)\s+)?(?:are|can|could|did|do|"
+    r"does|how|is|may|must|should|was|were|what|when|where|which|who|why|will|would)\b)"
+    r"|,\s+(?=(?:are|can|could|does|how|is|must|should|what|why)\b)",
+    re.IGNORECASE,
+)
 
 
 class Passage:
@@ -26,7 +37,7 @@ class Passage:
         self.text += text
 
     def head(self, title: str) -> None:
-        self.text = f"{self.text.rstrip()}\n\n## {title}\n\n"
+        self.text = f"{self.text.rstrip()}\n\n## {escape(title)}\n\n"
 
     def claim(self, claim: Claim) -> None:
         """Write a claim with the link to its source."""
@@ -46,9 +57,13 @@ class Passage:
 
 
 def link_to(document: Document) -> str:
-    # What would end the link early is taken out of it; the annotation keeps all.
-    title = re.sub(r"[\[\]()]", "", document.title)
-    return f"([{title}]({quote(document.url, safe=':/?#@!$&*+,;=%~-._')}))"
+    url = quote(document.url, safe=":/?#@!$&*+,;=%~-._")
+    return f"([{escape(document.title)}]({url}))"
+
+
+def escape(text: str) -> str:
+    """The text, with nothing in it that Markdown would take for its own."""
+    return MARKUP.sub(r"\\\1", text)
 
 
 def write_cited(prompt: Prompt) -> list[Item]:
@@ -83,9 +98,9 @@ def research(prompt: Prompt, claims: list[Claim]) -> list[Item]:
 
 def make_queries(question: str) -> list[str]:
     """What one would type into a search box, the widest first."""
-    telling = " ".join(word for word in words(question) if is_telling(word))
+    telling = dict.fromkeys(word for word in words(question) if is_telling(word))
     narrower = sorted(phrases(question), key=len, reverse=True)
-    queries = [" ".join(telling.split()[:8]), *narrower[:2]]
+    queries = [" ".join([*telling][:8]), *narrower[:2]]
     return list(dict.fromkeys(query.lower() for query in queries if query)) or ["?"]
 
 
@@ -97,7 +112,7 @@ def phrases(question: str) -> list[str]:
             runs[-1].append(word)
         else:
             runs.append([])
-    return [" ".join(run[:4]) for run in runs if run]
+    return [" ".join(run[:4]) for run in runs if len(run) > 1]
 
 
 def write_passage(prompt: Prompt, claims: list[Claim]) -> Passage:
@@ -106,7 +121,7 @@ def write_passage(prompt: Prompt, claims: list[Claim]) -> Passage:
         passage.write(nothing_found(prompt))
         return passage
     passage.claim(claims[0])
-    for title, group in themes(prompt.question, claims[1:]):
+    for title, group in themes(prompt, claims[1:]):
         passage.head(title)
         for claim in group:
             passage.claim(claim)
@@ -125,39 +140,65 @@ def nothing_found(prompt: Prompt) -> str:
     )
 
 
-def themes(question: str, claims: list[Claim]) -> list[tuple[str, list[Claim]]]:
-    """The claims under a few headings, taken from the words of the question."""
-    groups: list[tuple[str, list[Claim]]] = []
-    left = list(claims)
-    for phrase in sorted(phrases(question), key=lambda one: unevenness(one, claims)):
-        about = terms(phrase)
-        group = [claim for claim in left if claim.about & about]
-        if group and len(groups) < MOST_THEMES - 1:
-            groups.append((phrase[:1].upper() + phrase[1:], group))
-            left = [claim for claim in left if claim not in group]
-    if left:
-        groups.append(("Further points" if groups else "Findings", left))
-    return groups
+def themes(prompt: Prompt, claims: list[Claim]) -> list[tuple[str, list[Claim]]]:
+    """The claims under headings: what was asked, or else who says it."""
+    parts = parts_of(prompt.question)
+    if len(parts) > 1:
+        return by_part(parts, claims)
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(plain_title(claim.document), []).append(claim)
+    return list(groups.items()) if len(groups) > 1 else [("Findings", claims)]
 
 
-def unevenness(phrase: str, claims: list[Claim]) -> float:
-    about = terms(phrase)
-    return abs(sum(bool(claim.about & about) for claim in claims) - len(claims) / 2)
+def by_part(parts: list[str], claims: list[Claim]) -> list[tuple[str, list[Claim]]]:
+    """Each claim under the part of the question that it takes up most of."""
+    groups: dict[str, list[Claim]] = {part: [] for part in [*parts, FURTHER]}
+    weights = rarities(claim.about for claim in claims)
+    for claim in claims:
+        fits = {
+            part: sum(weights[term] for term in terms(part) & claim.about)
+            for part in parts
+        }
+        best = max(parts, key=lambda part: fits[part])
+        groups[best if fits[best] else FURTHER].append(claim)
+    return [(title, group) for title, group in groups.items() if group]
+
+
+def parts_of(question: str) -> list[str]:
+    """The questions in a question, each as a heading."""
+    parts = [part.strip(" ?.,") for part in PARTS.split(question)]
+    return [f"{part[0].upper()}{part[1:]}?" for part in parts if part]
+
+
+def plain_title(document: Document) -> str:
+    """The title of a source without the name of its collection."""
+    return ASIDE.sub("", document.title) or document.title
 
 
 def gaps(prompt: Prompt, claims: list[Claim]) -> str:
-    """What was asked and is answered nowhere, and what was read in vain."""
-    said = {term for doc in prompt.documents for term in terms(doc.text + doc.title)}
-    asked = [word for word in words(prompt.question) if is_telling(word)]
-    unsaid = list(dict.fromkeys(word for word in asked if stem(word) not in said))
+    """What was read in vain, and what was asked and is answered nowhere."""
     cited = {claim.document.url for claim in claims}
     uncited = [doc.title for doc in prompt.documents if doc.url not in cited]
+    unsaid = ", ".join(f"\u201c{word}\u201d" for word in not_taken_up(prompt))
     lines = []
     if unsaid:
-        lines.append(f"No source mentions: {', '.join(unsaid)}.")
+        lines.append(f"No source takes up {unsaid}.")
     if uncited:
-        lines.append(f"Read, but not cited: {'; '.join(uncited)}.")
+        lines.append(f"Read, but not cited: {escape('; '.join(uncited))}.")
     return " ".join(lines) or (
         "Each statement above rests on the one source named beside it; whether it "
         "holds beyond that is open."
     )
+
+
+def not_taken_up(prompt: Prompt) -> Iterator[str]:
+    """The longer words of the question of which no source has even a form."""
+    texts = (f"{doc.title}\n{doc.text}" for doc in prompt.documents)
+    stems = {stem(word) for text in texts for word in words(text)}
+    said = [one for one in stems if len(one) > 3]
+    for word in dict.fromkeys(words(prompt.question)):
+        root = stem(word)
+        forms = (one for one in said if one.startswith(root) or root.startswith(one))
+        if len(word) >= LONG_TERM and is_telling(word) and not any(forms):
+            yield word

@@ -18,9 +18,17 @@ LONG = 260
 
 OPENING = re.compile(
     r"^(?:However|Moreover|Furthermore|In addition|Additionally|Also|Meanwhile|"
-    r"Nevertheless|Therefore|Thus|Indeed|For example|For instance),?\s+"
+    r"Nevertheless|Therefore|Thus|Indeed|In fact|In short|On the other hand|"
+    r"For example|For instance|Update|Note)[,:]?\s+"
 )
-POINTING = re.compile(r"^(?:It|They|He|She|This|That|These|Those|Such|But|And)\b")
+POINTING = re.compile(
+    r"^(?:It|They|He|She|This|That|These|Those|Such|But|And|So|Hence|Instead|Because|"
+    r"Other|Another|In (?:this|that|such))\b"
+)
+# Where a text leaves something out; in mid sentence it stays, or the words would not be
+# the source's.
+LEFT_OUT = re.compile(r"\[(?:\.{3}|\u2026)\](?=[ \t]*(?:\n|\Z)|\s[A-Z\u201c\"(-])")
+STATEMENT_END = re.compile(r"[.!]['\"\u2019\u201d)\]]*$")
 ASIDE = re.compile(r"\s+\([^()]*\)")
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*")
 NEGATION = re.compile(r"\b(is|are|was|were|has|have|can|will|may|must|should|did) not ")
@@ -38,13 +46,16 @@ class Claim:
 
 def pick_claims(prompt: Prompt) -> list[Claim]:
     """The sentences of the sources that best fit the question, best first."""
-    asked = terms(prompt.question)
+    asked, around = terms(prompt.question), terms(prompt.background)
     claims = [claim for doc in prompt.documents for claim in claims_of(doc)]
-    spread = Counter(term for claim in claims for term in claim.about & asked)
-    weight = {term: 1 / sqrt(1 + count) for term, count in spread.items()}
+    spread = Counter(term for claim in claims for term in claim.about & around)
+    weight = {
+        term: (1 if term in asked else 0.5) / sqrt(1 + count)
+        for term, count in spread.items()
+    }
 
     def fitness(claim: Claim) -> float:
-        fit = sum(weight[term] for term in claim.about & asked)
+        fit = sum(weight[term] for term in claim.about & around)
         numbers = 0.2 if NUMBER.search(claim.text) else 0
         return (fit + numbers) * (0.4 if POINTING.match(claim.text) else 1)
 
@@ -52,8 +63,10 @@ def pick_claims(prompt: Prompt) -> list[Claim]:
 
 
 def claims_of(document: Document) -> Iterator[Claim]:
-    for sentence in sentences(document.text)[:MOST_SENTENCES]:
-        if len(sentence.split()) > 3:
+    text = LEFT_OUT.sub("\n\n", document.text)
+    for sentence in sentences(text)[:MOST_SENTENCES]:
+        # Headings, questions and what only leads to a list state nothing.
+        if len(sentence.split()) > 3 and STATEMENT_END.search(sentence):
             text = shorten(sentence)
             yield Claim(text, document, frozenset(terms(text)))
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from .claims import pick_claims
 from .items import Item, message, reasoning
-from .prompts import Prompt, first, objects_in, section
+from .policy import Policy
+from .prompts import Prompt, first, objects_in
 from .words import sentences, squeeze
 
-LETTER_KEYS = ("message", "customer message", "email", "complaint", "ticket", "letter")
-BODY_KEYS = ("message", "customer_message", "body", "email", "complaint", "text")
 NAME_KEYS = ("customer_name", "customer", "name", "from", "sender")
 NAME_LINE = re.compile(
-    r"^\W*(?:customer(?: name)?|from|name|sender)\W*:\W*([^\W\d_][^\n<@,]{1,50})",
+    r"^[^\w\n]*(?:customer(?: name)?|from|name|sender)\W*:\W*"
+    r"([^\W\d_][^\n<@,]{1,50})",
     re.IGNORECASE | re.MULTILINE,
 )
 SIGNED = re.compile(
@@ -28,66 +28,96 @@ REFERENCE = re.compile(
     re.IGNORECASE,
 )
 TROUBLE = re.compile(
-    r"\b(?:not|never|no|broken|broke|damaged?|missing|late|delay\w*|wrong|faulty|refund|"
-    r"cancel\w*|replace\w*|charged?|twice|still|wait\w*|cannot|stop\w*|fail\w*|unhappy|"
-    r"disappoint\w*|error|complain\w*|problem|lost|return|please|need|would like)\b"
-    r"|n['\u2019]t\b|\?",
+    r"\b(?:broken?|cracked?|damaged?|missing|late(?! husband| wife)|delay\w*|wrong|"
+    r"faulty|refund|cancel\w*|replace\w*|charged?|twice|still|wait\w*|cannot|stop\w*|fail\w*|"
+    r"unhappy|disappoint\w*|error|complain\w*|problem|lost|return|"
+    r"(?:not|never) (?:been )?(?:arrived?|come|delivered|received|stay\w*|work\w*))\b",
+    re.IGNORECASE,
+)
+WISH = re.compile(
+    r"\b(?:please|(?:i|we) need|would (?:just )?like|(?:could|can) you|"
+    r"(?<!not )want)\b",
     re.IGNORECASE,
 )
 GREETING = re.compile(
     r"^(?:dear|hello|hi|good (?:morning|day|evening))\b", re.IGNORECASE
 )
-MOST_POINTS = 3
+MOST_POINTS = 4
+
+SORRY = "We have read your message with care and are sorry for the trouble."
+NOT_YET = "To this we have no answer yet"
+NOR_THIS = "This, too, we still have to find out."
+SAID = "What we say above goes for this as well."
+CLOSING = "If we have misunderstood you, please reply to this message."
 
 
 def write_draft(prompt: Prompt) -> list[Item]:
     """A courteous reply that takes up what the writer wrote."""
-    letter = find_letter(prompt)
+    letter = prompt.letter or all_but_the_first(prompt.prose)
     points = find_points(letter)
+    # Where no policy came with the letter, its sources are what there is to go by.
+    policy = Policy(prompt.policy or "\n".join(one.text for one in prompt.documents))
     thought = f"**Reading the letter**\n\n{len(points)} points need an answer."
-    return [reasoning(thought), message(write_reply(prompt, letter, points))]
+    text = write_reply(prompt, letter, points, policy)
+    return [reasoning(thought), message(text)]
 
 
-def write_reply(prompt: Prompt, letter: str, points: list[str]) -> str:
-    name = find_name(prompt, letter)
-    concern = find_concern(letter) or find_concern(prompt.text)
-    about = f" about {concern}" if concern else ""
-    quotes = "\n>\n".join(f"> {point}" for point in points)
-    known = "".join(
-        f"\n\nOn this, *{claim.document.title}* says: “{claim.text}”"
-        for claim in pick_claims(prompt)[:2]
-    )
-    return (
-        f"Dear {name or 'customer'},\n\n"
-        f"Thank you for writing to us{about}. We have read your message with care and "
-        f"are sorry for the trouble. You write:\n\n{quotes}{known}\n\n"
-        "We will look into this and come back to you with an answer to "
-        f"{'each of these points' if len(points) > 1 else 'this'}. If we have "
-        "misunderstood you, please reply to this message.\n\n"
-        "Kind regards,\n\nCustomer service"
-    )
-
-
-def find_letter(prompt: Prompt) -> str:
-    """What the customer wrote, apart from what we are told to do with it."""
-    for one in (one for value in prompt.values for one in objects_in(value)):
-        text = first(one, *BODY_KEYS)
-        if len(text) > 20 and not first(one, "url", "link"):
-            return text
-    for key in LETTER_KEYS:
-        if found := section(prompt.prose, key):
-            return found
-    paragraphs = [part for part in prompt.prose.split("\n\n") if part.strip()]
+def all_but_the_first(prose: str) -> str:
+    """The paragraphs below the one that says what to do."""
+    paragraphs = [part for part in prose.split("\n\n") if part.strip()]
     return "\n\n".join(paragraphs[1:] or paragraphs)
+
+
+def write_reply(prompt: Prompt, letter: str, points: list[str], policy: Policy) -> str:
+    concern = find_concern(prompt.text)
+    thanks = f"Thank you for writing to us{f' about {concern}' if concern else ''}."
+    answered = answer_all(points, policy) if policy.rules else promise(points)
+    parts = [
+        f"Dear {find_name(prompt, letter) or 'customer'},",
+        f"{thanks} {SORRY}",
+        *answered,
+        CLOSING,
+        f"Kind regards,\n\n{policy.signature or 'Customer service'}",
+    ]
+    return "\n\n".join(parts)
+
+
+def answer_all(points: list[str], policy: Policy) -> Iterator[str]:
+    """Each point as it was written, and below it what the policy says to it."""
+    said: list[str] = []
+    not_yet = "; ".join(filter(None, [NOT_YET, policy.when_unknown.rstrip(".")])) + "."
+    for point in points:
+        found = policy.answer(point)
+        fresh = [line for line in found if line not in said]
+        unknown = NOR_THIS if not_yet in said else not_yet
+        said += (answer := fresh or [SAID if found else unknown])
+        yield f"> {point}"
+        yield " ".join(answer)
+
+
+def promise(points: list[str]) -> list[str]:
+    """The points, and what one can say to them who has nothing to go by."""
+    these = "each of these points" if len(points) > 1 else "this"
+    return [
+        "You write:",
+        "\n>\n".join(f"> {point}" for point in points),
+        f"We will look into this and come back to you with an answer to {these}.",
+    ]
 
 
 def find_points(letter: str) -> list[str]:
     """The sentences that want an answer, in the writer's order."""
     lines = [line for line in sentences(letter) if not is_frame(line)]
-    weights = {line: len(TROUBLE.findall(line)) for line in lines}
+    weights = {line: urgency(line) for line in lines}
     ranked = sorted(weights, key=lambda line: weights[line], reverse=True)
     chosen = [line for line in ranked if weights[line]][:MOST_POINTS] or ranked[:1]
     return [line for line in weights if line in chosen]
+
+
+def urgency(line: str) -> int:
+    """How much a sentence wants an answer: questions most, then wishes."""
+    asked = 4 * line.endswith("?") + 3 * bool(WISH.search(line))
+    return asked + min(2, len(TROUBLE.findall(line)))
 
 
 def is_frame(line: str) -> bool:
@@ -100,11 +130,8 @@ def find_name(prompt: Prompt, letter: str) -> str:
         name = first(one, *NAME_KEYS)
         if name and "@" not in name and not first(one, "url"):
             return squeeze(name)
-    for pattern, text in (
-        (NAME_LINE, prompt.prose),
-        (SIGNED, letter),
-        (CALLED, letter),
-    ):
+    places = ((NAME_LINE, prompt.prose), (SIGNED, letter), (CALLED, letter))
+    for pattern, text in places:
         if found := pattern.search(text):
             return squeeze(found[1])
     return ""

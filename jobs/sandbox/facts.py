@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from .policy import Case, Policy
 from .prompts import Prompt, objects_in
 from .words import sentences, stem, words
 
@@ -38,11 +39,21 @@ class Facts:
     pairs: tuple[tuple[frozenset[str], Any], ...]
     text: str
     question: str = ""
+    case: Case = field(default_factory=Case)
 
     @cached_property
     def lines(self) -> list[tuple[str, frozenset[str]]]:
-        """The sentences of the text, each with what it speaks of."""
-        return [(line, name_terms(line)) for line in sentences(self.text)]
+        """The sentences of the text but for its rules, with what they speak of."""
+        policy = self.case.policy.text
+        told = self.text.replace(policy, "\n\n") if policy else self.text
+        return [(line, name_terms(line)) for line in sentences(told)]
+
+    def inside(self, one: dict[str, Any]) -> Facts:
+        """What one JSON object states."""
+        pairs = [pair for inner in objects_in(one) for pair in inner.items()]
+        texts = "\n\n".join(value for _, value in pairs if is_text(value))
+        stated = named_pairs([*pairs, *labels_in(texts)])
+        return Facts(stated, texts, self.question, self.case)
 
     def named(self, name: str) -> Iterator[Any]:
         """The values whose name means this one or nearly so, the best first."""
@@ -89,14 +100,10 @@ def facts_of(prompt: Prompt) -> Facts:
     text = "\n\n".join([*texts, prompt.prose])
     pairs = [pair for one in objects for pair in one.items()]
     pairs += zip(prompt.names, prompt.values, strict=True)
-    return Facts(named_pairs([*pairs, *labels_in(text)]), text, prompt.question)
-
-
-def facts_of_object(one: dict[str, Any], question: str = "") -> Facts:
-    """What one JSON object states."""
-    pairs = [pair for inner in objects_in(one) for pair in inner.items()]
-    texts = "\n\n".join(value for _, value in pairs if is_text(value))
-    return Facts(named_pairs([*pairs, *labels_in(texts)]), texts, question)
+    letter = prompt.letter or prompt.prose.replace(prompt.policy, "")
+    case = Case(letter, Policy(prompt.policy))
+    stated = named_pairs([*pairs, *labels_in(text)])
+    return Facts(stated, text, prompt.question, case)
 
 
 def fact(name: str, value: Any) -> Facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .facts import Facts, fact, facts_of, facts_of_object, labels_in, name_terms
+from .facts import Facts, fact, facts_of, labels_in, name_terms
 from .items import Item, message, reasoning
 from .leaves import MISSING, find_leaf, is_prose
 from .limits import blank_leaf
@@ -71,14 +71,17 @@ class Filler:
 
     def find_object(self, schema: Schema, name: str, facts: Facts, depth: int) -> Any:
         own = next((v for v in facts.named(name) if isinstance(v, dict)), None)
-        inner = facts_of_object(own, facts.question) if own and name else facts
+        inner = facts.inside(own) if own and name else facts
         # Inside the object's own facts its name says nothing more.
         prefix = "" if inner is not facts else f"{name} "
         properties: dict[str, Schema] = schema.get("properties", {})
-        found = {
-            key: self.find(part, prefix + key, inner, depth)
-            for key, part in properties.items()
-        }
+        choices, found = facts.case.choices, {}
+        chosen_before = len(choices)
+        for key in sorted(properties, key=lambda key: turn_of(properties[key])):
+            found[key] = self.find(properties[key], prefix + key, inner, depth)
+            if "enum" in properties[key] and isinstance(found[key], str):
+                choices.append(found[key])
+        del choices[chosen_before:]
         told = [key for key in found if found[key] is not MISSING]
         if not any("const" not in properties[key] for key in told):
             return MISSING
@@ -94,7 +97,7 @@ class Filler:
         kind = kind_of(part)
         if kind == "object":
             rows = find_rows(part, name, facts)
-            inners = [facts_of_object(row, facts.question) for row in rows]
+            inners = [facts.inside(row) for row in rows]
             values = [self.find_object(part, "", inner, depth) for inner in inners]
         elif kind == "array":
             return MISSING
@@ -132,7 +135,11 @@ class Filler:
 
     def options(self, schema: Schema) -> list[Schema]:
         """What the value may be, null apart."""
-        return [one for one in self.variants(schema) if one.get("type") != "null"]
+        variants = self.variants(schema)
+        plain = [one for one in variants if one.get("type") != "null"]
+        if len(plain) == len(variants):
+            return plain
+        return [one | {"nullable": True} for one in plain]
 
     def variants(self, schema: Schema) -> list[Schema]:
         """The schema as a list of plain ones: one type each, no references."""
@@ -156,6 +163,11 @@ class Filler:
         for step in reference.removeprefix("#").split("/")[1:]:
             found = found.get(step) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else {}
+
+
+def turn_of(schema: Schema) -> int:
+    """When a property is filled: choices first, then what rests on them."""
+    return 0 if "enum" in schema else 1
 
 
 def kind_of(schema: Schema) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from . import kinds
 from .facts import Facts, name_terms
 from .limits import FORMATS, compiled, fits
-from .words import stem, words
+from .policy import Rule, matter
+from .words import sentences, stem, words
 
 Schema = dict[str, Any]
 Finder = Callable[[str], Iterable[Any]]
@@ -25,6 +26,18 @@ PROSE_WORDS = name_terms(
     "summary answer overview brief text note comment reason explanation finding body "
     "rationale recommendation conclusion description detail claim quote point statement"
 )
+
+REASON_WORDS = name_terms("explanation reason rationale justification grounds")
+
+# What a description tells of the form that a value is to have.
+WHOLE = re.compile(
+    r"\b(?:word for word|verbatim|as it stands|character for character)\b",
+    re.IGNORECASE,
+)
+DATED = re.compile(r"\bYYYY-MM-DD\b")
+SUCH_AS = re.compile(r"\b(?:such as|for example|e\.g\.|like) \W?([\w/.#\u00a7-]*\w)")
+OBLIGED = re.compile(r"\b(?:must|has to|have to|required|needs? to|should|may)\b")
+OF_RULES = matter("rule policy")
 
 # What a property is called tells what to look for, where the schema says no format.
 HINTS: dict[str, Finder] = {
@@ -86,28 +99,52 @@ def find_truth(schema: Schema, name: str, facts: Facts) -> Iterator[bool]:
         truth = value if isinstance(value, bool) else kinds.truth_of(str(value))
         if truth is not None:
             yield truth
+    yield from by_rule(schema, name, facts)
     asked = name_terms(name)
     for line, about in facts.lines:
         if asked and asked <= about:
             yield not NO_WORDS.search(line)
+    if not schema.get("nullable"):
+        yield from by_subject(schema, name, facts)
+
+
+def by_rule(schema: Schema, name: str, facts: Facts) -> Iterator[bool]:
+    """Whether a rule covers the case, or what that rule obliges to."""
+    described, rule = schema.get("description", ""), facts.case.rule()
+    if facts.case.policy.rules and OF_RULES & matter(described):
+        yield rule is not None
+    elif rule and OBLIGED.search(described):
+        asked = matter(subject_of(schema, name))
+        lines = [line for line in sentences(rule.text) if len(matter(line) & asked) > 1]
+        yield bool(lines) and not NO_WORDS.search(lines[0])
+
+
+def by_subject(schema: Schema, name: str, facts: Facts) -> Iterator[bool]:
+    """Whether any of the sentences that come nearest to the subject affirms it."""
+    asked = matter(subject_of(schema, name))
+    near = [(len(asked & matter(line)), line) for line, _ in facts.lines]
+    most = max((count for count, _ in near), default=0)
+    if most and "description" in schema:
+        yield any(not NO_WORDS.search(line) for count, line in near if count == most)
+
+
+def subject_of(schema: Schema, name: str) -> str:
+    """What the schema says that the value is about."""
+    return f"{name} {schema.get('title', '')} {schema.get('description', '')}"
 
 
 def find_number(schema: Schema, name: str, facts: Facts) -> Iterator[float]:
     """By name, then beside it: amounts of money where the name speaks of money."""
     for value in facts.named(name):
-        yield from map(tidy, as_numbers(value))
+        yield from as_numbers(value)
     seek = kinds.money_in if name_terms(name) & MONEY_WORDS else kinds.numbers_in
-    yield from map(tidy, near_name(seek, name, facts))
+    yield from near_name(seek, name, facts)
 
 
 def find_integer(schema: Schema, name: str, facts: Facts) -> Iterator[int]:
     """The same, without fractions."""
     found = find_number(schema, name, facts)
-    return (one for one in found if isinstance(one, int))
-
-
-def tidy(number: float) -> float:
-    return int(number) if number == int(number) else number
+    return (int(one) for one in found if one == int(one))
 
 
 def as_numbers(value: Any) -> Iterator[float]:
@@ -120,20 +157,51 @@ def as_numbers(value: Any) -> Iterator[float]:
 
 def find_text(schema: Schema, name: str, facts: Facts) -> Iterator[str]:
     """By name, by format, hint or pattern, and at last as prose."""
-    form, pattern = FORMATS.get(schema.get("format", "")), schema.get("pattern")
-    seek = form[0] if form else hinted(name)
+    said, pattern = schema.get("description", ""), schema.get("pattern")
+    if label := label_form(said):
+        yield from find_label(label, name, facts)
+        return
+    form = FORMATS.get(schema.get("format", "date" if DATED.search(said) else ""))
+    seek = form[0] if form else None if WHOLE.search(said) else hinted(name)
     for value in texts(facts.named(name)):
         yield from seek(value) if seek else (value,)
     if not form:
         yield from texts(facts.exactly(name))
     if seek:
         yield from near_name(seek, name, facts)
-    if form or seek in TELLING_HINTS:
-        yield from seek(facts.text) if seek else ()
+    if seek and (form or seek in TELLING_HINTS) and not schema.get("nullable"):
+        yield from seek(facts.text)
     if pattern:
         yield from matching(pattern, facts.text)
     elif not seek:
         yield from as_prose(schema, name, facts)
+
+
+def label_form(description: str) -> str:
+    """A pattern for labels of which the description gives an example, if it does."""
+    found = SUCH_AS.search(description)
+    # A mere word or number is an example of a value, but not of its form.
+    if not found or found[1].isdigit() or not re.search(r"\d", found[1]):
+        return ""
+    return re.sub(r"[A-Z]+|[a-z]+|\d+|\W", shape, found[1])
+
+
+def shape(run: re.Match[str]) -> str:
+    if run[0].isdigit():
+        return r"\d+"
+    if run[0].isalpha():
+        return "[A-Z]+" if run[0].isupper() else "[a-z]+"
+    return re.escape(run[0])
+
+
+def find_label(form: str, name: str, facts: Facts) -> Iterator[str]:
+    """A value by this name, the label of the rule that fits, or one near the name."""
+    yield from (one for one in texts(facts.named(name)) if re.fullmatch(form, one))
+    yield from texts(facts.exactly(name))
+    if rule := facts.case.rule(form):
+        yield rule.label
+    elif not facts.case.policy.has(form):
+        yield from near_name(re.compile(rf"\b{form}\b").findall, name, facts)
 
 
 def hinted(name: str) -> Finder | None:
@@ -157,12 +225,24 @@ def matching(pattern: str, text: str) -> Iterator[str]:
 
 def as_prose(schema: Schema, name: str, facts: Facts) -> Iterator[str]:
     """The sentences that speak of what the name and its description speak of."""
+    if name_terms(name) & REASON_WORDS:
+        yield from reasons(facts.case.story(), facts.case.rule())
     lines = facts.telling(
         f"{name} {schema.get('description', '')}", of_question=is_prose(name)
     )
+    if schema.get("nullable"):
+        lines = [line for line in lines if name_terms(name) <= name_terms(line)]
     if is_prose(name):
         yield " ".join(lines[:2])
     yield from lines[:2]
+
+
+def reasons(story: list[str], rule: Rule | None) -> Iterator[str]:
+    """What happened, and the rule that covers it."""
+    told = f"\u201c{' '.join(story)}\u201d" if story else ""
+    ruled = f"Rule {rule.label}".strip() + f": \u201c{rule.text}\u201d" if rule else ""
+    if story or rule:
+        yield f"{told} {ruled}".strip()
 
 
 def is_prose(name: str) -> bool:

@@ -15,7 +15,7 @@ from . import kinds
 Schema = dict[str, Any]
 
 UNSTATED = "not stated"
-NEUTRAL = ("unknown", "other", "none", "n/a", "unspecified", "not_stated", "neutral")
+NEUTRAL = ("unknown", "not stated", "unspecified", "n/a", "none", "neutral", "other")
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b")
 SPAN = re.compile(r"\bP(?:\d+[YMWD]|T\d+[HMS])+")
 IPV6 = re.compile(r"\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}")
@@ -72,7 +72,9 @@ def blank_leaf(schema: Schema, kind: str) -> Any:
         return schema["const"]
     if "enum" in schema:
         options = schema["enum"]
-        return next((one for one in options if one in NEUTRAL), (*options, None)[0])
+        plain = {str(one).replace("_", " ").lower(): one for one in options}
+        neutral = (plain[one] for one in NEUTRAL if one in plain)
+        return next(neutral, (*options, None)[0])
     if kind == "string":
         return blank_text(schema)
     if kind in ("integer", "number"):

@@ -1,4 +1,4 @@
-"""What a request asks: its text, the JSON in it, its sources and its question."""
+"""What a request asks: its text, the JSON in it, its sources, letter and question."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from .words import sentences, squeeze
@@ -17,7 +18,19 @@ READ_AT_MOST = 200_000
 # A text full of brackets that open no JSON must not cost minutes.
 TRIES = 2_000
 ASKING_KEYS = ("question", "query", "topic", "research question", "task", "request")
+# A person's text, and what we are told to go by when we answer it.
+LETTER_KEYS = (
+    *("message", "customer_message", "body", "email", "complaint", "letter"),
+    *("ticket", "text"),
+)
+POLICY_KEYS = ("policy", "rules", "guidelines")
+LETTER = r"(?:[\w'\u2019 -]+ )?(?:message|complaint|ticket|letter)"
+POLICY = r"(?:[\w'\u2019 -]+ )?(?:policy|rules|guidelines)"
 HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\s*$")
+RULE = re.compile(r"^[ \t]*(?:[A-Z]{1,3} ?|\u00a7 ?)\d[\d.]*[.:)]\s+\S.*$", re.MULTILINE)
+# "Heading", "---", and the text at once; the line that ends it has no text below.
+FENCED = re.compile(r"(?:\A|\n[ \t]*\n)([^\n]{1,80})\n-{3,}[ \t]*\n(?=\S)")
+FENCE_END = re.compile(r"\n-{3,}\s*\Z")
 LABEL = re.compile(rf"^(?:{'|'.join(ASKING_KEYS)})\s*:\s*", re.IGNORECASE)
 NAMING = re.compile(r"([A-Za-z][\w ]{0,40}?)\s*[:=]\s*$")
 MARKED_HEADING = re.compile(r"^\s*#+\s+(.*?)\s*#*\s*$")
@@ -42,6 +55,9 @@ class Prompt:
     values: tuple[Any, ...]
     documents: tuple[Document, ...]
     question: str
+    background: str
+    letter: str
+    policy: str
     schema: dict[str, Any] | None
     max_tool_calls: int | None
 
@@ -52,13 +68,17 @@ def read_prompt(body: dict[str, Any], earlier: str = "") -> Prompt:
     text = f"{earlier}\n\n{asked}".strip()[-READ_AT_MOST:]
     names, values, prose = embedded_json(text)
     documents = {doc.url: doc for value in values for doc in documents_in(value)}
+    question, background = find_question(values, prose)
     return Prompt(
         text=text,
         prose=prose,
         names=tuple(names),
         values=tuple(values),
         documents=tuple(documents.values()),
-        question=find_question(values, prose),
+        question=question,
+        background=background,
+        letter=find_letter(values, prose),
+        policy=find_policy(values, prose),
         schema=wanted_schema(body),
         max_tool_calls=body.get("max_tool_calls"),
     )
@@ -143,30 +163,78 @@ def first(one: dict[str, Any], *keys: str) -> str:
     return next((text for text in texts if isinstance(text, str) and text), "")
 
 
-def find_question(values: list[Any], prose: str) -> str:
+def find_question(values: list[Any], prose: str) -> tuple[str, str]:
+    """What is asked, and all that is said around it."""
     for key in ASKING_KEYS:
         for one in (one for value in values for one in objects_in(value)):
             if asked := first(one, key, key.replace(" ", "_")):
-                return squeeze(asked)
+                return asking(asked)
     for key in ASKING_KEYS:
         if asked := section(prose, key):
-            return squeeze(asked.split("\n\n")[0])
-    lines = sentences(prose)
-    questions = [line for line in lines if line.endswith("?")]
-    return LABEL.sub("", (questions or lines or [""])[0])
+            return asking(asked.split("\n\n")[0])
+    paragraphs = [part for part in prose.split("\n\n") if part.strip()]
+    asked = next((part for part in paragraphs if asks(part)), "")
+    return asking(asked) if asked else asking(LABEL.sub("", "".join(paragraphs[:1])))
+
+
+def asking(text: str) -> tuple[str, str]:
+    """The questions in a text, all of it if there are none, and the text."""
+    lines = [LABEL.sub("", line) for line in sentences(text)]
+    questions = [line for line in lines if line.endswith("?")] or lines
+    return " ".join(questions), squeeze(text)
+
+
+def asks(text: str) -> bool:
+    return any(line.endswith("?") for line in sentences(text))
+
+
+def find_letter(values: list[Any], prose: str) -> str:
+    """What a person wrote, apart from what we are told to do with it."""
+    return keyed(values, LETTER_KEYS) or section(prose, LETTER)
+
+
+def find_policy(values: list[Any], prose: str) -> str:
+    """What we are told to go by."""
+    labelled = "\n".join(RULE.findall(prose))
+    return keyed(values, POLICY_KEYS) or section(prose, POLICY) or labelled
+
+
+def keyed(values: list[Any], keys: tuple[str, ...]) -> str:
+    """The text, of more than a word or two, that JSON has under one of these keys."""
+    for one in (one for value in values for one in objects_in(value)):
+        text = first(one, *keys)
+        if text.count(" ") > 2 and not first(one, "url", "link"):
+            return text
+    return ""
 
 
 def section(prose: str, name: str) -> str:
-    """What stands beside or below the label or heading of this name."""
-    beside = re.compile(rf"^\s*(?:#+\s*)?\**{name}\**\s*:\**\s*(.*)$", re.IGNORECASE)
+    """What is fenced, or stands beside or below the heading that `name` matches."""
+    called = re.compile(name, re.IGNORECASE)
+    for title, text in fenced(prose):
+        if called.fullmatch(title):
+            return text
+    beside = re.compile(
+        rf"^\s*(?:#+\s*)?\**(?:{name})\**\s*:\**\s*(.*)$", re.IGNORECASE
+    )
     lines = prose.splitlines()
     for place, line in enumerate(lines):
         found = beside.match(line)
         if found and found[1].strip():
             return "\n".join([found[1], *until_heading(lines[place + 1 :])]).strip()
-        if found or (heading(line) or "").lower() == name:
+        alone = line.strip().lower() == name
+        if found or alone or called.fullmatch(heading(line) or ""):
             return "\n".join(until_heading(lines[place + 1 :])).strip()
     return ""
+
+
+def fenced(text: str) -> Iterator[tuple[str, str]]:
+    """The headings with a line of dashes below, and what is fenced by it."""
+    headings = list(FENCED.finditer(text))
+    for found, following in zip_longest(headings, headings[1:]):
+        end = following.start() if following else len(text)
+        inside = FENCE_END.sub("", text[found.end() : end])
+        yield found[1].strip(" #*:"), inside.strip()
 
 
 def until_heading(lines: list[str]) -> Iterator[str]:

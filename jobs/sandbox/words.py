@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -12,17 +14,19 @@ SENTENCE_END = re.compile(
     r"|(?<=[。\uff01\uff1f])|\n\s*\n|\n(?=\s*(?:[-*•#|]|\d+[.)])\s)"
 )
 ABBREVIATION = re.compile(
-    r"(?:\b[A-Z]|\b(?:approx|ca|cf|Dr|e\.g|etc|Fig|i\.e|Inc|Ltd|Mr|Mrs|Ms|No|Nos|Prof|"
+    r"(?:(?<![\w/])[A-Z]|\b(?:approx|ca|cf|Dr|e\.g|etc|Fig|i\.e|Inc|Ltd|Mr|Mrs|Ms|No|Nos|Prof|"
     r"St|vs))\.$"
 )
 # Words that say nothing about a subject, nor do those with which one asks.
 SAYING_NOTHING = """
-    a about after all also an and any are as at be because been before between both but
-    by can could did do does during each for from had has have he her his how i if in
-    into is it its may me more most must my no nor not of on only or other our out over
-    per shall she should since so some such than that the their them then there these
-    they this those through to under until up us was we were what when where which while
-    who whom whose why will with within would you your
+    a about after all already also always an and another any are as at be because been
+    before between both but by can could did do does during each enough for from had has
+    have he her his how i if in instead into is it its may me more most must my no nor
+    not of often on only or other otherwise our out over per perhaps quite rather really
+    shall she should since so some something such than that the their them then there
+    these they this those through to towards under until up us usually was we were what
+    when where whether which while who whom whose why will with within without would you
+    your
     affect affected answer based brief changed cite compare compared describe explain
     find given happen happened list please question report research source sources
     summarise summarize summary task tell using write
@@ -62,6 +66,12 @@ def is_telling(word: str) -> bool:
 def terms(text: str) -> set[str]:
     """What a text is about: the stems of its telling words."""
     return {stem(word) for word in words(text) if is_telling(word)}
+
+
+def rarities(abouts: Iterable[Collection[str]]) -> dict[str, float]:
+    """What it tells that a term occurs: the rarer, the more."""
+    spread = Counter(term for about in abouts for term in about)
+    return {term: 1 / count for term, count in spread.items()}
 
 
 def squeeze(text: str) -> str:

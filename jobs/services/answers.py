@@ -77,17 +77,17 @@ def raw_of(attempt: Attempt, snapshot: Snapshot, now: datetime) -> RawResponse:
 
 
 def tool_calls_of(attempt: Attempt, snapshot: Snapshot) -> list[ToolCall]:
-    unique = {call.call_id: call for call in snapshot.calls}
+    unique = {call.call_id[:NAME]: call for call in snapshot.calls}
     return [
         ToolCall(
             attempt=attempt,
-            call_id=call.call_id[:NAME],
+            call_id=call_id,
             kind=call.kind,
             name=call.name[:NAME],
             arguments=call.arguments,
             call_hash=digest_of([call.name, call.arguments]),
         )
-        for call in unique.values()
+        for call_id, call in unique.items()
     ]
 
 

@@ -58,8 +58,8 @@ def _queue_again(batch: Batch, attempt: Attempt, at: datetime) -> None:
         )
 
 
-def end_unanswered(queued: list[Job], now: datetime) -> list[Job]:
-    """End the attempts that were begun and never answered: we died in between.
+def end_unanswered(queued: list[Job], now: datetime, lease: timedelta) -> list[Job]:
+    """End the attempts that were begun and not answered in time: we died in between.
 
     Returns the jobs that may be begun again; the others wait, or a person is told.
     """
@@ -74,6 +74,10 @@ def end_unanswered(queued: list[Job], now: datetime) -> list[Job]:
     )
     for attempt in open_now:
         attempt.job = jobs.pop(attempt.job_id)
+        due_at = attempt.created_at + lease
+        if due_at > now:  # woken too early: its answer may be under way
+            Job.objects.filter(pk=attempt.job_id).update(wake_at=due_at)
+            continue
         batch.attempts.append(attempt)
         fail_attempt(batch, attempt, None, lost)
     batch.write()

@@ -167,6 +167,8 @@ def _settle_late(
 ) -> None:
     """An answer of an attempt that ended: kept for cost and record, moves nothing."""
     now = batch.now
+    if attempt.settled_at is not None:
+        return  # asked twice at once: the first answer said it all
     if isinstance(reply, Snapshot):
         first = attempt.provider_status
         note_snapshot(attempt, reply, now)

@@ -63,7 +63,7 @@ def _claimable(now: datetime) -> JobQuerySet:
 
 def _begin(queued: list[Job], lease: datetime, now: datetime) -> list[Errand]:
     """A new attempt for each; one that was left open died before it was answered."""
-    queued = end_unanswered(queued, now)
+    queued = end_unanswered(queued, now, LEASE)
     last = _last_attempts(queued)
     attempts = [_next_attempt(job, last.get(job.pk), now) for job in queued]
     Attempt.objects.bulk_create(attempts)

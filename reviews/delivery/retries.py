@@ -30,5 +30,5 @@ def next_send_at(
     if tries > len(WAITS):
         return None
     wait = WAITS[tries - 1] * (1 + JITTER * dice())
-    asked = min(timedelta(seconds=retry_after or 0), LONGEST_ASKED)
-    return now + max(wait, asked)
+    asked = min(retry_after or 0, LONGEST_ASKED.total_seconds())
+    return now + max(wait, timedelta(seconds=asked))

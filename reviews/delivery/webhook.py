@@ -28,7 +28,7 @@ def send_webhook(request: dict[str, Any], *, webhook_id: str, secret: str) -> An
         return _post(url, headers, body)
     except Forbidden as error:
         return Answer(Outcome.FAILED, str(error))
-    except httpcore2.UnsupportedProtocol as error:
+    except (httpcore2.UnsupportedProtocol, httpcore2.LocalProtocolError) as error:
         return Answer(Outcome.FAILED, f"Not sent: {error}")
     except (TimeoutError, httpcore2.TimeoutException):
         return Answer(Outcome.AGAIN, f"No answer within {PATIENCE:g} s.")

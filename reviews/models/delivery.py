@@ -52,7 +52,7 @@ class Delivery(Lifecycle):
         S.WITHDRAWN: set(),
     }
     FINAL = frozenset(FINAL)
-    EVENT_KIND = "delivery", "delivery"
+    EVENT_KIND = "delivery"
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     status = models.CharField(

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.kit.rights import name_of, require
+from jobs.kit.rights import name_of
 from jobs.lifecycle import MoveRefused, lock
 from jobs.models import Job
 from reviews.models import Decision, DecisionComment, Review
@@ -15,6 +15,7 @@ from reviews.services.requests import requests_for
 from reviews.services.seen import what_is_seen
 
 Verdict = Decision.Verdict
+RIGHT = "reviews.decide_review"
 LONGEST_COMMENT = 10_000  # characters
 
 
@@ -64,11 +65,11 @@ def reject(
 
 def _as_seen(review: Review, by: User, seen: str) -> Review:
     """The review as it is now, locked through its job, if it still is what was seen."""
-    require(by, "reviews.decide_review")
     (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
     review = Review.objects.select_related("result__job__version").get(pk=review.pk)
     review.job = job
-    _require_standing(review, by)
+    if why := why_not_decide(review, by):
+        raise PermissionDenied(why)
     if review.closed_at is not None:
         raise StalePage(_who_was_first(review))
     if what_is_seen(review).digest != seen:
@@ -79,13 +80,19 @@ def _as_seen(review: Review, by: User, seen: str) -> Review:
     return review
 
 
-def _require_standing(review: Review, by: User) -> None:
-    """The terms of this review, beyond the right to decide at all."""
+def why_not_decide(review: Review, person: User) -> str:
+    """Why this person may not decide on this review; empty when they may.
+
+    The right to decide at all, and the terms of the review: group and four eyes.
+    """
     group = review.policy.get("group")
-    if group and not by.groups.filter(name=group).exists():
-        raise PermissionDenied(f"Only members of {group} decide on this job.")
-    if review.policy.get("four_eyes") and review.job.requester_id == by.pk:
-        raise PermissionDenied("You asked for this job: another person decides on it.")
+    if not person.has_perm(RIGHT):
+        return f"{name_of(person)} lacks the right {RIGHT}."
+    if group and not person.groups.filter(name=group).exists():
+        return f"Only members of {group} decide on this job."
+    if review.policy.get("four_eyes") and review.job.requester_id == person.pk:
+        return "You asked for this job: another person decides on it."
+    return ""
 
 
 def _who_was_first(review: Review) -> str:

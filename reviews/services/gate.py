@@ -21,7 +21,7 @@ def why_not(delivery: Delivery) -> str:
         return f"The job is {job.get_status_display()}, not approved."
     if not decision.content_hash == job.approved_hash == delivery.result.content_hash:
         return "The result is not the one that was approved."
-    found = digest_of([delivery.destination_version_id, json.loads(delivery.request)])
+    found = _digest_now(delivery)
     if found != delivery.request_hash or found not in decision.request_hashes:
         return "The stored request is not the one that was approved."
     if not destination.is_active:
@@ -29,3 +29,12 @@ def why_not(delivery: Delivery) -> str:
     if destination.current != delivery.destination_version:
         return f"{destination} was changed since the approval."
     return ""
+
+
+def _digest_now(delivery: Delivery) -> str:
+    """The digest of what is stored; empty when that is no request at all."""
+    try:
+        stored = json.loads(delivery.request)
+        return digest_of([delivery.destination_version_id, stored])
+    except ValueError:
+        return ""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from reviews.models import Delivery, DeliveryAttempt, Destination
 from reviews.models.delivery import DeliveryQuerySet
 from reviews.services.gate import why_not
 
+log = structlog.get_logger(__name__)
 Status = Delivery.Status
 # A try takes at most 15 s (PATIENCE in delivery/webhook.py), mail somewhat longer.
 LEASE = timedelta(seconds=60)
@@ -42,10 +44,15 @@ class Parcel:
         """Send it as stored; gives the answer and the milliseconds. No database."""
         began, request = time.monotonic(), json.loads(self.delivery.request)
         webhook_id, to = self.delivery.webhook_id, self.delivery.destination
-        if to.kind == Destination.Kind.EMAIL:
-            answer = send_email(request, webhook_id=webhook_id)
-        else:
-            answer = send_webhook(request, webhook_id=webhook_id, secret=to.secret)
+        try:
+            if to.kind == Destination.Kind.EMAIL:
+                answer = send_email(request, webhook_id=webhook_id)
+            else:
+                answer = send_webhook(request, webhook_id=webhook_id, secret=to.secret)
+        except Exception as error:  # a mistake of ours must not stop the others
+            log.exception("could not send", webhook_id=webhook_id)
+            why = f"Could not be sent: {type(error).__name__}."
+            answer = Answer(Outcome.FAILED, why)
         return answer, int(1000 * (time.monotonic() - began))
 
 
@@ -75,8 +82,8 @@ def record(parcel: Parcel, answer: Answer, milliseconds: int) -> None:
     (job,) = lock(Job.objects.filter(pk=delivery.job_id))
     delivery.job = job
     _note_attempt(parcel.attempt, answer, milliseconds, now)
-    delivery.refresh_from_db(fields=["status"])
-    if delivery.status != Status.SENDING:
+    delivery.refresh_from_db(fields=["status", "tries"])
+    if delivery.status != Status.SENDING or delivery.tries != parcel.attempt.number:
         return  # its lease was over, and someone else went on with it
     again_at = next_send_at(
         delivery.tries, now=now, retry_after=answer.retry_after, dice=random.random

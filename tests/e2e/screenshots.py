@@ -70,6 +70,9 @@ class Photographer:
         for name, path, link in PAGES:
             if self.asked.only and name not in self.asked.only:
                 continue
+            if self.page.locator(f'.side-nav a[href="{path}"]').count() == 0:
+                print(f"{name}: {self.asked.user} may not open it")
+                continue
             if name == "job" and self.asked.job:
                 path = f"/admin/jobs/job/?q={self.asked.job}"
             self.page.goto(self.asked.url + path)
