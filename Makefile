@@ -44,7 +44,7 @@ format: $(DEV) ## Lay the code out, and mend what can be mended by itself
 	.venv/bin/ruff format .
 
 screenshots: $(DEV) $(BROWSER) ## Take the pictures of every page
-	$(PYTHON) tests/e2e/screenshots.py
+	$(PYTHON) -m tests.e2e.screenshots
 
 bench: $(DEV) ## Measure what docs promise
 	$(PYTHON) -m tests.bench

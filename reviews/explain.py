@@ -2,9 +2,10 @@
 
 from jobs.explain import Explanation, explains
 from jobs.models import Job
-from reviews.models import Delivery, Review
+from reviews.models import Decision, Delivery, Review
 
 Status = Job.Status
+WHEN = "%d %b %H:%M UTC"
 
 
 @explains(Status.AWAITING_REVIEW)
@@ -20,14 +21,15 @@ def _awaiting_review(job: Job) -> Explanation:
 
 @explains(Status.APPROVED)
 def _approved(job: Job) -> Explanation:
-    rows = list(job.deliveries.select_related("destination"))
-    owed = [d for d in rows if d.status != Delivery.Status.DELIVERED]
+    decided, rows = _decided(job, "Approved"), _deliveries(job)
     if not rows:
-        return Explanation("Approved; its type has no destination, so nothing is sent.")
+        sentence = f"{decided}; its type has no destination, so nothing is sent."
+        return Explanation(sentence, since=job.finished_at)
+    owed = [d for d in rows if d.status != Delivery.Status.DELIVERED]
     delivery = owed[0] if owed else rows[0]
     by_system = delivery.status in (Delivery.Status.PENDING, Delivery.Status.SENDING)
     sentence = (
-        f"Approved; the delivery to {delivery.destination} is "
+        f"{decided}; the delivery to {delivery.destination} is "
         f"{delivery.get_status_display()}."
     )
     if delivery.wake_at:
@@ -40,13 +42,28 @@ def _approved(job: Job) -> Explanation:
 
 @explains(Status.DELIVERED)
 def _delivered(job: Job) -> Explanation:
-    to = ", ".join(str(d.destination) for d in job.deliveries.all())
-    return Explanation(f"Approved and delivered to {to}.", since=job.finished_at)
+    to = ", ".join(str(d.destination) for d in _deliveries(job))
+    at = f"{job.finished_at:{WHEN}}"
+    sentence = f"{_decided(job, 'Approved')}; delivered to {to}, {at}."
+    return Explanation(sentence, since=job.finished_at)
 
 
 @explains(Status.REJECTED)
 def _rejected(job: Job) -> Explanation:
-    event = job.events.filter(became=Status.REJECTED).last()
-    by = event.actor if event else "a reviewer"
-    why = f": {event.note}" if event and event.note else "."
-    return Explanation(f"Rejected by {by}{why}", since=job.finished_at)
+    decision = _last_decision(job)
+    why = f": {decision.comment}" if decision and decision.comment else "."
+    return Explanation(_decided(job, "Rejected") + why, since=job.finished_at)
+
+
+def _decided(job: Job, verdict: str) -> str:
+    decision = _last_decision(job)
+    return f"{verdict} by {decision.by}, {decision.at:{WHEN}}" if decision else verdict
+
+
+def _last_decision(job: Job) -> Decision | None:
+    found = Decision.objects.filter(review__job=job).select_related("by", "beside")
+    return found.order_by("at").last()
+
+
+def _deliveries(job: Job) -> list[Delivery]:
+    return list(job.deliveries.select_related("destination").order_by("pk"))

@@ -426,10 +426,6 @@ def test_an_overdue_review_is_abandoned_never_approved(desk, review, courier, an
 
 # ---- how it explains itself ------------------------------------------------------
 
-UNTOLD = pytest.mark.xfail(
-    reason="reviews/explain.py does not say yet who decided, and when", strict=True
-)
-
 
 def test_a_waiting_job_tells_who_owes_what_since_and_by_when(review):
     told = explain(review.job)
@@ -439,7 +435,6 @@ def test_a_waiting_job_tells_who_owes_what_since_and_by_when(review):
     assert (told.since, told.by) == (review.opened_at, review.due_at)
 
 
-@UNTOLD
 def test_an_approved_job_tells_by_whom_when_and_what_is_owed(desk, review, ann):
     decision = approve(review, by=ann, seen=seen(review))
 
@@ -451,7 +446,6 @@ def test_an_approved_job_tells_by_whom_when_and_what_is_owed(desk, review, ann):
     assert told.by == decision.at
 
 
-@UNTOLD
 def test_a_delivered_job_tells_by_whom_when_and_where_it_went(
     httpserver, note, review, ann
 ):
@@ -468,7 +462,6 @@ def test_a_delivered_job_tells_by_whom_when_and_where_it_went(
     assert f"delivered to desk, {job.finished_at:%d %b %H:%M} UTC" in told
 
 
-@UNTOLD
 def test_a_rejected_job_tells_by_whom_when_and_why(review, ann):
     decision = reject(review, by=ann, seen=seen(review), comment=WHY)
 

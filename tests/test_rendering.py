@@ -554,7 +554,7 @@ def test_the_marker_of_a_cited_link_follows_it():
         ("one `code", f"{MARK}one </mark><code>{AGAIN}code span</mark></code>{cite()}"),
         ("d | de", f"{MARK}d</mark></td><td>{AGAIN}de</mark>{cite()}"),
         ("c | d |", f"<td>| {MARK}c</mark></td><td>{AGAIN}d</mark>{cite()}</td>"),
-        ("photo", f"A photo (https://e.example/p.png){NAMED} here"),
+        ("A ph", f"A photo (https://e.example/p.png){NAMED} here"),
         ("x = 1", f"{MARK}x = 1</mark>{cite()}"),
         ("= 1\n```", f"{MARK}= 1</mark>{cite()}"),
         ("quoted\r\n> again", f"{MARK}quotedagain</mark>{cite()}"),
@@ -595,6 +595,19 @@ def test_no_span_breaks_the_markup_or_loses_a_number(spans):
         assert sorted(map(int, page.cited)) == [p.number for p in passages]
         assert sorted(page.ids) == sorted(f"passage-{p.number}" for p in passages)
         assert without_marks(html) == without_marks(render(REPORT))
+
+
+def test_the_second_of_two_equal_cells_is_told_from_the_first():
+    source = "| a | b |\n| - | - |\n| same | same |"
+    start = source.rindex("same")
+    html = shown(source, Passage(1, start, start + 4))
+    assert f"<td>same</td><td>{MARK}same</mark>{cite()}</td>" in html
+
+
+@pytest.mark.parametrize("render", [render_text, render_plain])
+def test_a_passage_that_ends_before_it_starts_is_only_numbered(render):
+    html = render("Power cut it.", [Passage(1, 9, 6)])
+    assert f"Power {NAMED}cut it." in html
 
 
 def test_a_passage_of_nothing_still_has_its_number():

@@ -67,7 +67,7 @@ class Facts:
     def telling(self, subject: str, *, of_question: bool) -> list[str]:
         """The sentences on a subject, or on the question too, the best first."""
         named, asked = name_terms(subject), name_terms(self.question)
-        kept = [one for one in self.lines if len(one[1]) > 3 and self.states(one[0])]
+        kept = [one for one in self.lines if len(one[1]) > 2 and self.states(one[0])]
         if of_question:
             return sorted_by(
                 lambda about: (len(asked & about), len(named & about)), kept

@@ -35,7 +35,9 @@ WHOLE = re.compile(
     re.IGNORECASE,
 )
 DATED = re.compile(r"\bYYYY-MM-DD\b")
-SUCH_AS = re.compile(r"\b(?:such as|for example|e\.g\.|like) \W?([\w/.#\u00a7-]*\w)")
+SUCH_AS = re.compile(
+    r"\b(?:such as|for example|e\.g\.|like) ['\"\u2018\u201c(]?([\w/.#\u00a7-]*\w)"
+)
 OBLIGED = re.compile(r"\b(?:must|has to|have to|required|needs? to|should|may)\b")
 OF_RULES = matter("rule policy")
 
@@ -232,7 +234,7 @@ def as_prose(schema: Schema, name: str, facts: Facts) -> Iterator[str]:
     )
     if schema.get("nullable"):
         lines = [line for line in lines if name_terms(name) <= name_terms(line)]
-    if is_prose(name):
+    if lines and is_prose(name):
         yield " ".join(lines[:2])
     yield from lines[:2]
 

@@ -15,7 +15,8 @@ from functools import cached_property
 
 from .words import rarities, sentences, squeeze, terms
 
-LABELLED = re.compile(r"^\W*((?:[^\W\d_]{0,3}|\u00a7) ?\d[\d.]*?)[.:)]\s+(\S.*)$")
+BULLET = re.compile(r"^[\s*\u2022-]+")
+LABELLED = re.compile(r"((?:[^\W\d_]{0,3}|\u00a7) ?\d[\d.]*?)[.:)]\s+(\S.*)$")
 TOPIC = re.compile(r"^([^.:;,]{3,40}): (?=\S)")
 # Words for the same matter; the first stands for the rest.
 SAME_MATTER = (
@@ -181,13 +182,13 @@ class Case:
 def rules_in(text: str) -> Iterator[Rule]:
     """The labelled paragraphs of a text; its sentences, where there are none."""
     labels: list[tuple[str, list[str]]] = []
-    for line in text.splitlines():
+    for line in (BULLET.sub("", line) for line in text.splitlines()):
         if found := LABELLED.match(line):
             labels.append((found[1], [found[2]]))
         elif labels and line.strip():
             labels[-1][1].append(line)
     for label, lines in labels or [("", [line]) for line in sentences(text)]:
-        yield Rule(label, squeeze(" ".join(lines)))
+        yield Rule(label, BULLET.sub("", squeeze(" ".join(lines))))
 
 
 def told(rule: str) -> Iterator[str]:

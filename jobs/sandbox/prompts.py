@@ -27,7 +27,9 @@ POLICY_KEYS = ("policy", "rules", "guidelines")
 LETTER = r"(?:[\w'\u2019 -]+ )?(?:message|complaint|ticket|letter)"
 POLICY = r"(?:[\w'\u2019 -]+ )?(?:policy|rules|guidelines)"
 HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\s*$")
-RULE = re.compile(r"^[ \t]*(?:[A-Z]{1,3} ?|\u00a7 ?)\d[\d.]*[.:)]\s+\S.*$", re.MULTILINE)
+RULE = re.compile(
+    r"^[ \t]*(?:[A-Z]{1,3} ?|\u00a7 ?)\d[\d.]*[.:)]\s+\S.*$", re.MULTILINE
+)
 # "Heading", "---", and the text at once; the line that ends it has no text below.
 FENCED = re.compile(r"(?:\A|\n[ \t]*\n)([^\n]{1,80})\n-{3,}[ \t]*\n(?=\S)")
 FENCE_END = re.compile(r"\n-{3,}\s*\Z")

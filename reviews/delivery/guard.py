@@ -38,11 +38,11 @@ def parts_of(url: str) -> httpcore2.URL:
 
 def check(address: Address) -> None:
     """Raise Forbidden unless content may be sent to this address."""
-    inner = _unwrapped(address)
     if _is_sandbox():
-        if not inner.is_loopback:
+        # A mapped address stays on this machine; the other forms go by a gateway.
+        if not (getattr(address, "ipv4_mapped", None) or address).is_loopback:
             raise Forbidden(f"{address}: sandbox results are sent to loopback only.")
-    elif not inner.is_global or inner.is_multicast or inner.is_reserved:
+    elif not _is_public(_unwrapped(address)):
         raise Forbidden(f"{address} is not a public address.")
 
 
@@ -74,9 +74,15 @@ def _unwrapped(address: Address) -> Address:
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        teredo = address.teredo[1] if address.teredo else None
-        return address.ipv4_mapped or address.sixtofour or teredo or address
+        return address.ipv4_mapped or address.sixtofour or address
     return address
+
+
+def _is_public(address: Address) -> bool:
+    """Global, and nothing that Python counts as global all the same."""
+    site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    special = address.is_multicast or address.is_reserved or site_local
+    return address.is_global and not special
 
 
 def _is_sandbox() -> bool:

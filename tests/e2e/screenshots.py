@@ -1,18 +1,24 @@
-"""Pictures of the main pages of a running server, wide and narrow, light and dark.
+"""Pictures of the main pages, wide and narrow, light and dark.
 
-    python tests/e2e/screenshots.py http://127.0.0.1:8000 --user rita --password rita
+    make screenshots
+    python -m tests.e2e.screenshots --url http://127.0.0.1:8000 --user ann --password ...
 
-Fails when the console has any message, or when a page scrolls sideways.
+Without a server to look at it plays the demo first, in a folder of its own. Fails when the console has any message, or when a page scrolls sideways.
 """
 
 import argparse
 import os
+import sqlite3
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from bgreview.processes import Processes, free_port
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
@@ -23,6 +29,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PASSWORD = "demo-desk-2026"  # of the demo: bgreview/demo/people.py
+PATIENCE = 180  # seconds for the demo to come to rest
+COUNTS = "SELECT status, count(*) FROM jobs_job GROUP BY status"
+JOB = "Is SQLite in WAL mode enough for our job queue?"
+LEFT = 6  # jobs that the demo leaves for its visitor
 SIZES = {"wide": (1280, 850), "narrow": (390, 844)}
 ROW = "#result_list tbody th a"
 # a picture, the page it shows, and where to go on from there
@@ -116,16 +127,49 @@ def photograph(asked: argparse.Namespace) -> list[str]:
     return troubles
 
 
+@contextmanager
+def demo() -> Iterator[str]:
+    """The address of a demo of our own, once all its jobs have come to rest."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        env = {"DEMO_DIR": folder, "DEMO_WEB_PORT": str(port)}
+        with Processes(env, Path(folder)) as house:
+            process = house.manage("demo", "demo")
+            until = time.monotonic() + PATIENCE
+            while not at_rest(Path(folder) / "demo.sqlite3"):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit((Path(folder) / "demo.log").read_text())
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}"
+
+
+def at_rest(database: Path) -> bool:
+    """Whether nothing moves any more without a visitor."""
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            found = dict(connection.execute(COUNTS).fetchall())
+        except sqlite3.OperationalError:  # not migrated yet
+            return False
+    moving = {"queued", "running", "approved"} & set(found)
+    return not moving and found.get("awaiting_review", 0) == LEFT and len(found) > 3
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url", help="where the server is")
-    parser.add_argument("--user", default=os.environ.get("SHOTS_USER", "rita"))
-    parser.add_argument("--password", default=os.environ.get("SHOTS_PASSWORD", "rita"))
-    parser.add_argument("--out", default="docs/screenshots")
-    parser.add_argument("--job", default="", help="title of the job to show")
+    parser.add_argument("--url", help="a running server; else a demo is played")
+    parser.add_argument("--user", default=os.environ.get("SHOTS_USER", "ann"))
+    parser.add_argument(
+        "--password", default=os.environ.get("SHOTS_PASSWORD", PASSWORD)
+    )
+    parser.add_argument("--out", default="var/screenshots")
+    parser.add_argument("--job", default=JOB, help="title of the job to show")
     parser.add_argument("--full", action="store_true", help="whole pages")
     parser.add_argument("--only", nargs="*", help="only these pages")
-    troubles = photograph(parser.parse_args())
+    asked = parser.parse_args()
+    with nullcontext(asked.url) if asked.url else demo() as asked.url:
+        troubles = photograph(asked)
     print("\n".join(troubles) or "Every page is quiet and fits.")
     return 1 if troubles else 0
 
