@@ -5,6 +5,7 @@ unknown, and nothing here may fail because of it. Items are told apart by their 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ STATES = {
     "failed": State.FAILED,
     "cancelled": State.CANCELLED,
 }  # anything else: State.UNKNOWN
+TITLED = re.compile(r"\*\*(.+?)\*\*\s*")
 LABEL = 300  # characters; EvidenceTrace.label
 ID = 200  # characters; Attempt.response_id
 Item = dict[str, Any]
@@ -101,8 +103,13 @@ def _notes(part: Item) -> Iterator[Item]:
 
 
 def _reasoning(item: Item) -> Step:
-    said = [_text(part.get("text")) for part in _dicts(item, "summary")]
-    return Step("reasoning", "", "\n\n".join(filter(None, said)))
+    """Summaries begin with a title in bold; the first one names the step."""
+    parts = [_text(part.get("text")).strip() for part in _dicts(item, "summary")]
+    titled = TITLED.match(parts[0]) if parts else None
+    if titled:
+        parts[0] = parts[0][titled.end() :]
+    text = "\n\n".join(filter(None, parts))
+    return Step("reasoning", titled[1][:LABEL] if titled else "", text)
 
 
 def _web_search(item: Item) -> Step:

@@ -203,7 +203,8 @@ def find_label(form: str, name: str, facts: Facts) -> Iterator[str]:
     if rule := facts.case.rule(form):
         yield rule.label
     elif not facts.case.policy.has(form):
-        yield from near_name(re.compile(rf"\b{form}\b").findall, name, facts)
+        alone = re.compile(rf"(?<!\w){form}(?!\w)")
+        yield from near_name(alone.findall, name, facts)
 
 
 def hinted(name: str) -> Finder | None:

@@ -27,6 +27,7 @@ KEYWORDS: dict[str, tuple[type, ...]] = {
     "$ref": (str,),
     "anyOf": (list,),
     "definitions": (dict,),
+    "description": (str,),
     "enum": (list,),
     "exclusiveMaximum": (int, float),
     "exclusiveMinimum": (int, float),
@@ -43,6 +44,7 @@ KEYWORDS: dict[str, tuple[type, ...]] = {
     "pattern": (str,),
     "properties": (dict,),
     "required": (list,),
+    "title": (str,),
     "type": (str, list),
 }
 
