@@ -10,6 +10,8 @@ from typing import Any
 
 from django import forms
 
+from jobs.kit.schemas import in_order
+
 SHORT = 200  # characters; a longer text gets room to be written in
 Schema = dict[str, Any]
 
@@ -70,7 +72,10 @@ class SubmitForm(forms.Form):
 
     def __init__(self, schema: Schema, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.properties: dict[str, Schema] = schema.get("properties", {})
+        parts = schema.get("properties", {})
+        self.properties: dict[str, Schema] = {
+            name: parts[name] for name in in_order(parts, schema)
+        }
         required = set(schema.get("required", []))
         for name, part in self.properties.items():
             field = field_for(part)

@@ -4,10 +4,13 @@ Jobs get to a status the way they do in life: through the services, and through 
 sandbox over HTTP. Nothing here writes a status.
 """
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -189,3 +192,22 @@ def problem(answer: HttpResponse, status: int) -> dict[str, Any]:
     assert said["status"] == status
     assert said["detail"]
     return said
+
+
+@contextmanager
+def receiver(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A URL whose first caller is treated so, until one of the two has enough."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            caller, _ = port.accept()
+            with caller:
+                behave(caller)
+
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        port.settimeout(PATIENCE)
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{port.getsockname()[1]}/"
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the receiver hangs"

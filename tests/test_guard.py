@@ -11,8 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,9 @@ from reviews.delivery import webhook
 from reviews.delivery.answer import Answer, Outcome
 from reviews.delivery.guard import Forbidden, GuardedBackend, check, parts_of
 from reviews.delivery.webhook import send_webhook
-from tests.house import SECRET
+from tests.house import PATIENCE, SECRET, receiver
 
 PUBLIC = "93.184.216.34"
-IN_TIME = 10  # seconds to wait for a thread: more means that it hangs
 
 
 def post(url: str, body: str = "{}") -> Answer:
@@ -369,25 +367,6 @@ def test_proxies_of_the_environment_are_not_used(httpserver, at, monkeypatch):
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
 
-@contextmanager
-def receiver(behave: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A port where the first caller is treated so, until one of them has enough."""
-
-    def serve() -> None:
-        with suppress(OSError):
-            caller, _ = port.accept()
-            with caller:
-                behave(caller)
-
-    with socket.create_server(("127.0.0.1", 0)) as port:
-        port.settimeout(IN_TIME)
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{port.getsockname()[1]}/"
-        thread.join(IN_TIME)
-        assert not thread.is_alive()
-
-
 def trickle(caller: socket.socket, *, first: bytes, then: bytes) -> None:
     """A little now and then, for much longer than anybody should listen."""
     caller.recv(65_536)
@@ -468,7 +447,7 @@ def test_a_try_ends_when_its_patience_does(monkeypatch, behave, outcome, why):
 def test_a_receiver_that_does_not_read_is_left(monkeypatch):
     monkeypatch.setattr(webhook, "PATIENCE", 0.3)
     done = threading.Event()
-    with receiver(lambda caller: done.wait(IN_TIME)) as url:
+    with receiver(lambda caller: done.wait(PATIENCE)) as url:
         answer = post(url, body="x" * 20_000_000)
         done.set()
     assert answer.outcome is Outcome.AGAIN

@@ -6,7 +6,6 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from email import message_from_bytes
@@ -35,7 +34,7 @@ from reviews.models import (
     Destination,
     DestinationVersion,
 )
-from reviews.outbox import land, outbox
+from reviews.outbox import outbox
 from reviews.services.decide import approve, reject
 from reviews.services.requests import requests_for
 from reviews.services.sending import LEASE, claim_deliveries, record
@@ -45,6 +44,7 @@ from tests.house import (
     bring_to,
     job_type,
     mailbox,
+    receiver,
     seen,
     send_due,
     submit,
@@ -659,18 +659,43 @@ def can_be_planned_again(delivery: Delivery) -> bool:
 # ---- one hurts no other ----------------------------------------------------------
 
 
-def test_a_slow_receiver_delays_nobody(note, desk, review, ann):
-    with ThreadPoolExecutor(8) as threads, listening(backlog=5) as url:
+def test_a_slow_receiver_delays_nobody(
+    transactional_db, note, review, ann, httpserver, at, monkeypatch
+):
+    """The slow one answers once the quick one has got its own: together, or never."""
+    monkeypatch.setattr(hooks, "PATIENCE", 5.0)
+    monkeypatch.setattr(pulse, "EVERY", 0)
+    quick_has_it = threading.Event()
+
+    def be_quick(request: Request) -> Response:
+        quick_has_it.set()
+        return end_the_outbox(request)
+
+    def be_slow(caller: socket.socket) -> None:
+        caller.recv(65_536)
+        quick_has_it.wait(PATIENCE)
+        caller.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    httpserver.expect_request("/quick").respond_with_handler(be_quick)
+    with receiver(be_slow) as url:
         slow = webhook(url, note, name="slow")
+        webhook(f"{at}/quick", note, name="quick")
         approve(review, by=ann, seen=seen(review))
-        flying = {threads.submit(p.send): p for p in reversed(claim_deliveries(8))}
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        Delivery.objects.filter(destination=slow).update(wake_at=an_hour_ago)
 
-        assert land(flying, PATIENCE) == 1
+        outbox()
 
-        statuses = dict(Delivery.objects.values_list("destination__name", "status"))
-        assert statuses == {"desk": "delivered", "slow": "sending"}
-        (still,) = flying.values()
-        assert still.delivery.destination == slow
+    statuses = dict(Delivery.objects.values_list("destination__name", "status"))
+    assert statuses == {"slow": "delivered", "quick": "delivered"}
+    assert Job.objects.get().status == "delivered"
+
+
+def end_the_outbox(request: Request) -> Response:
+    """A receiver that thanks, and tells the outbox to stop."""
+    Sweep.objects.filter(lane=Sweep.OUTBOX).update(ended_at=timezone.now())
+    connection.close()
+    return Response("thanks")
 
 
 UNSENDABLE = [
@@ -879,13 +904,7 @@ def test_the_outbox_sends_until_its_row_is_ended(
     transactional_db, note, review, ann, httpserver, at, monkeypatch
 ):
     monkeypatch.setattr(pulse, "EVERY", 0)
-
-    def take_it_and_end_the_outbox(request: Request) -> Response:
-        Sweep.objects.filter(lane=Sweep.OUTBOX).update(ended_at=timezone.now())
-        connection.close()
-        return Response("thanks")
-
-    httpserver.expect_request("/desk").respond_with_handler(take_it_and_end_the_outbox)
+    httpserver.expect_request("/desk").respond_with_handler(end_the_outbox)
     webhook(f"{at}/desk", note)
     approve(review, by=ann, seen=seen(review))
 

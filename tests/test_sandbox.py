@@ -1023,10 +1023,21 @@ def test_only_whole_statements_become_claims(client):
     assert sorted(found) == sorted(FERRIES)
 
 
-def test_one_question_alone_is_answered_source_by_source(client):
-    text = run(client, RESEARCH + "[sandbox:cited]").output_text
-    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert headings == ["Harbour \\[Weekly\\]", "Port report 2024", CLOSING]
+@pytest.mark.parametrize(
+    ("documents", "headings"),
+    [
+        (
+            [DOCUMENTS[0] | {"title": "Port report (2024)"}, *DOCUMENTS[1:]],
+            ["Harbour \\[Weekly\\]", "Port report"],
+        ),
+        (DOCUMENTS[:1], ["Findings"]),
+        ([DOCUMENTS[1] | {"text": "Shore power is not cheap."}], []),
+    ],
+)
+def test_one_question_alone_is_answered_source_by_source(client, documents, headings):
+    prompt = f"Question: {QUESTION}\n{json.dumps(documents)}[sandbox:cited]"
+    text = run(client, prompt).output_text
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [*headings, CLOSING]
 
 
 # ---- what is refused ----------------------------------------------------------------

@@ -52,6 +52,7 @@ def environment(place: Place) -> dict[str, str]:
         "WEB_DATABASE_POOL": "false",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
+        "PYTHONUNBUFFERED": "1",  # so that a log is whole when its writer dies
         INSIDE: json.dumps({"folder": str(place.folder), "urls": urls}),
         "DEMO_WEBHOOK_SECRET": webhook_secret(secret),
     }

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable
-
-import httpx2
+from contextlib import suppress
 
 from bgreview.demo.scenes import CANCELLED, LEFT_FOR_YOU, Scene
-from bgreview.demo.shop import Job, Shop
+from bgreview.demo.shop import Job, NoAnswer, Shop
 
 # Nothing moves these but a person.
 ENDED = {"delivered", "rejected", "failed", "cancelled", "expired", "abandoned"}
@@ -52,12 +51,10 @@ class Play:
 
     def turn(self) -> None:
         """Look where all are, and act on those whose time has come."""
-        try:
+        with suppress(NoAnswer):  # the web server is busy: next time
             self._look()
-        except httpx2.TransportError:
-            return  # the web server is busy, or being replaced: next time
-        for scene in self.scenes:
-            self._act(scene, self.jobs[scene.key])
+            for scene in self.scenes:
+                self._act(scene, self.jobs[scene.key])
 
     @property
     def moving(self) -> list[Scene]:

@@ -6,7 +6,7 @@ import os
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from bgreview.demo.catalogue import load_destinations, load_types
 from bgreview.demo.people import SHOP, make_people
@@ -20,7 +20,7 @@ FORGOTTEN = "The sandbox was started anew, and keeps nothing: this run is lost."
 
 
 class NotOurs(Exception):
-    """The database holds what the demo must not touch."""
+    """The database that was given cannot be used; says why."""
 
 
 def set_up(receiver: str, webhook_secret: str, scenes: list[Scene]) -> None:
@@ -35,7 +35,10 @@ def set_up(receiver: str, webhook_secret: str, scenes: list[Scene]) -> None:
 
 def check_database(*, once: bool) -> None:
     """Whether a DATABASE_URL that was given may be used: our passwords are known."""
-    tables = connection.introspection.table_names()
+    try:
+        tables = connection.introspection.table_names()
+    except OperationalError as error:
+        raise NotOurs(f"DATABASE_URL leads nowhere: {error}") from error
     if "jobs_job" not in tables:
         return
     if not User.objects.filter(username=SHOP).exists() and User.objects.exists():

@@ -1,6 +1,7 @@
 """The shop's own program: it submits through the REST API, as any integration would."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +15,14 @@ NAME = "demo"  # of the metadata that tells which scene a job is
 
 class NotDone(Exception):
     """The API said no; says which call, and its answer."""
+
+
+class Conflict(NotDone):
+    """The job is not where it was thought to be."""
+
+
+class NoAnswer(NotDone):
+    """The web server did not answer; it may next time."""
 
 
 class Shop:
@@ -45,26 +54,25 @@ class Shop:
             "title": scene.title,
             "metadata": {NAME: scene.key},
         }
-        return self._said(self._http.post("jobs/", json=said))
+        return self._ask("POST", "jobs/", json=said)
 
     def job(self, public_id: str) -> Job:
-        return self._said(self._http.get(f"jobs/{public_id}/"))
+        return self._ask("GET", f"jobs/{public_id}/")
 
     def jobs(self) -> Iterator[Job]:
         """Every job of the shop in brief, newest first, a page at a time."""
         address = "jobs/"
         while address:
-            page = self._said(self._http.get(address))
+            page = self._ask("GET", address)
             yield from page["results"]
             address = page["next"]
 
     def cancel(self, public_id: str, note: str) -> None:
-        answer = self._http.post(f"jobs/{public_id}/cancel/", json={"note": note})
-        if answer.status_code != httpx2.codes.CONFLICT:  # it may have ended just now
-            self._said(answer)
+        with suppress(Conflict):  # it may have ended just now
+            self._ask("POST", f"jobs/{public_id}/cancel/", json={"note": note})
 
     def events(self, public_id: str) -> list[dict[str, Any]]:
-        return self._said(self._http.get(f"jobs/{public_id}/events/"))
+        return self._ask("GET", f"jobs/{public_id}/events/")
 
     def submitted(self) -> dict[str, Job]:
         """The newest job of each scene that was submitted before."""
@@ -74,8 +82,14 @@ class Shop:
             found.setdefault(job["metadata"].get(NAME, ""), job)
         return found
 
-    def _said(self, answer: httpx2.Response) -> Any:
+    def _ask(self, method: str, address: str, **said: Any) -> Any:
+        """What the API answers; raises NotDone."""
+        try:
+            answer = self._http.request(method, address, **said)
+        except httpx2.TransportError as error:
+            raise NoAnswer(f"{method} {address}: {error!r}") from error
         if answer.is_error:
-            asked = f"{answer.request.method} {answer.url}"
-            raise NotDone(f"{asked}: {answer.status_code} {answer.text}")
+            conflict = answer.status_code == httpx2.codes.CONFLICT
+            kind = Conflict if conflict else NotDone
+            raise kind(f"{method} {address}: {answer.status_code} {answer.text}")
         return answer.json()

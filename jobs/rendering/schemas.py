@@ -1,8 +1,10 @@
 """What a JSON schema says about the names of things; it may be wrong or incomplete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from jobs.kit.schemas import in_order
 
 MAX_STEPS = 10  # a reference may lead to itself
 
@@ -21,6 +23,10 @@ class Shape:
 
     def property(self, key: Any) -> "Shape":
         return self._of(_child(self._properties(), key))
+
+    def in_order(self, keys: Iterable[Any]) -> list[Any]:
+        """The keys of an object as the schema's author would list them."""
+        return in_order(keys, self._resolved())
 
     def items(self) -> "Shape":
         return self._of(_child(self._resolved(), "items"))

@@ -63,8 +63,8 @@ def _record(record: dict[Any, Any], shape: Shape) -> str:
         return EMPTY
     rows = [
         f'<tr><th scope="row">{visible(shape.title(key))}</th>'
-        f"<td>{_html(value, shape.property(key))}</td></tr>"
-        for key, value in record.items()
+        f"<td>{_html(record[key], shape.property(key))}</td></tr>"
+        for key in shape.in_order(record)
     ]
     return f'<table class="record"><tbody>{"".join(rows)}</tbody></table>'
 
@@ -73,7 +73,7 @@ def _array(items: Sequence[Any], shape: Shape) -> str:
     if not items:
         return EMPTY
     if columns := _columns(items):
-        return _records(items, columns, shape.items())
+        return _records(items, shape.items().in_order(columns), shape.items())
     entries = [f"<li>{_html(item, shape.items())}</li>" for item in items]
     return f'<ul class="values">{"".join(entries)}</ul>'
 

@@ -148,7 +148,7 @@ def themes(prompt: Prompt, claims: list[Claim]) -> list[tuple[str, list[Claim]]]
     groups: dict[str, list[Claim]] = {}
     for claim in claims:
         groups.setdefault(plain_title(claim.document), []).append(claim)
-    return list(groups.items()) if len(groups) > 1 else [("Findings", claims)]
+    return [("Findings", claims)] if len(groups) == 1 else list(groups.items())
 
 
 def by_part(parts: list[str], claims: list[Claim]) -> list[tuple[str, list[Claim]]]:
