@@ -18,6 +18,7 @@ from django.db import connection, connections
 from tests import postgres
 
 LABEL = pytest.StashKey[str]()  # what the tests run on, for people
+FIXTURES = {"db", "transactional_db", "live_server"}  # those that open the database
 
 # Every variable that settings.py reads: what is set here cannot come from a
 # developer's .env, neither in this process nor in those that tests start.
@@ -50,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="PostgreSQL is the one at TEST_POSTGRES_URL, else a local server, else "
         "one out of a wheel (always, with TEST_POSTGRES_URL=embedded)",
     )
+    parser.addoption(
+        "--only-database",
+        action="store_true",
+        help="leave out the tests that would be the same on any database",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,6 +85,30 @@ def pytest_configure() -> None:
     default = connections.settings["default"]
     path = Path(default["NAME"])
     default["TEST"]["NAME"] = str(path.with_name(f"test_{path.name}"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """On SIGTERM stop at once, or after this test if it swallows the interrupt."""
+
+    def stop(number: int, frame: object) -> None:
+        session.shouldstop = "told to stop"
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("only_database"):
+        config.hook.pytest_deselected(items=[i for i in items if not _depends(i)])
+        items[:] = filter(_depends, items)
+
+
+def _depends(item: pytest.Item) -> bool:
+    """Can its outcome depend on the database? Without these, it cannot reach one."""
+    marked = any(item.get_closest_marker(name) for name in ("django_db", "processes"))
+    return marked or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -20,16 +20,19 @@ from django.contrib.auth.models import User
 from django.db import connection
 from standardwebhooks.webhooks import Webhook
 
+from bgreview import processes
 from bgreview.demo import catalogue, environment, receiver
 from bgreview.demo.people import PASSWORD, PEOPLE, make_people
 from bgreview.demo.place import InUse, Place, webhook_secret
-from bgreview.demo.scenes import read_scenes
-from bgreview.demo.setting_up import NotOurs, check_database
-from bgreview.processes import ROOT, PortTaken
+from bgreview.demo.play import Play
+from bgreview.demo.scenes import Scene, read_scenes
+from bgreview.demo.setting_up import NotOurs, check_database, set_going_again
+from bgreview.processes import ROOT, PortTaken, Processes
 from jobs.models import Attempt, Job, JobType, Sweep
 from jobs.sandbox.serving import serve
+from jobs.services.verify import broken_links
 from reviews.models import Destination, DestinationVersion
-from tests.house import SECRET
+from tests.house import SECRET, bring_to, submit
 
 ENDS_WITHIN = 10  # seconds after it was told to
 STARTS_WITHIN = 60  # on a machine with much else to do
@@ -147,6 +150,36 @@ def test_its_people_can_log_in_and_only_the_program_cannot(db):
     assert (shop.is_staff, shop.has_usable_password()) == (False, False)
 
 
+def test_what_ran_when_it_was_stopped_is_set_going_again(note, shop, olivia, courier):
+    job = bring_to("running", submit(shop, "Hello. [sandbox:slow]"), courier)
+    set_going_again({})
+    job.refresh_from_db()
+    assert job.status == "queued"
+    moves = job.events.filter(actor="olivia").order_by("seq")
+    assert [event.became for event in moves] == ["cancelled", "queued"]
+    assert broken_links(job) == []
+
+
+class ShopWith:
+    """A shop where these were submitted before, by the key of their scene."""
+
+    def __init__(self, **statuses: str) -> None:
+        self.there = {key: {"id": key, "status": s} for key, s in statuses.items()}
+
+    def submitted(self) -> dict:
+        return self.there
+
+    def submit(self, scene: Scene) -> dict:
+        return {"id": f"new {scene.key}", "status": "queued"}
+
+
+def test_only_what_is_missing_or_was_reviewed_by_nobody_is_submitted():
+    scenes = [Scene(key, "note", key, {}, "rejected", "") for key in "abc"]
+    play = Play(ShopWith(a="rejected", b="abandoned"), scenes, print, once=False)
+    play.begin()
+    assert [job["id"] for job in play.jobs.values()] == ["a", "new b", "new c"]
+
+
 # ---- its receiver ----------------------------------------------------------------
 
 
@@ -182,6 +215,30 @@ def test_the_receiver_refuses_another_signature_or_hash(receiver_url, place):
     assert post(receiver_url, right, webhook_secret("another")) == 400
     assert post(receiver_url, an_event("0" * 64)) == 400
     assert not place.ledger.exists()
+
+
+# ---- its processes ---------------------------------------------------------------
+
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if len(sys.argv) == 1:
+    again = [sys.executable, __file__, "once more"]
+    print(subprocess.Popen(again, start_new_session=True).pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_who_will_not_end_is_killed_with_all_that_it_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "GRACE", 0.1)
+    program, log = tmp_path / "stubborn.py", tmp_path / "stubborn.log"
+    program.write_text(STUBBORN)
+    with Processes({}, tmp_path) as house:
+        first = house.start("stubborn", [sys.executable, str(program)])
+        wait_until(lambda: log.read_text().endswith("\n"), STARTS_WITHIN)
+        second = psutil.Process(int(log.read_text()))
+    assert first.returncode == -signal.SIGKILL
+    assert not second.is_running() or second.status() == psutil.STATUS_ZOMBIE
 
 
 # ---- all of it, as real processes ------------------------------------------------

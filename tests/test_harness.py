@@ -12,7 +12,7 @@ from django.utils import timezone
 from model_bakery import baker
 
 from jobs.models import JobEvent, JobType
-from tests.run import Tally, closing_line
+from tests.run import Tally, closing_line, succeeded
 
 ROOT = Path(__file__).parent.parent
 
@@ -67,19 +67,27 @@ def test_the_closing_line_adds_up():
     assert closing_line([Tally("SQLite", passed=1)]) == "1 passed, 0 failed"
 
 
-def test_a_run_without_a_test_is_not_a_success(tmp_path):
-    tally = Tally("SQLite", skipped={"no Chromium": 1})
-    assert not tally.ok
-    assert "no test was run" in tally.lines()[0]
+def test_a_run_without_a_test_is_a_failure_unless_tests_were_chosen():
+    some, none = Tally("SQLite", passed=1), Tally("PostgreSQL", skipped={"slow": 1})
+    assert "no test was run" in none.lines()[0]
+    assert not succeeded([some, none], chosen=False)
+    assert succeeded([some, none], chosen=True)
+    assert not succeeded([none, none], chosen=True)
+
+
+def test_a_failure_in_either_run_is_a_failure():
+    good, bad = Tally("SQLite", passed=1), Tally("PostgreSQL", passed=9, failed=1)
+    assert succeeded([good, good], chosen=False)
+    assert not succeeded([good, bad], chosen=False)
 
 
 @pytest.mark.parametrize("exit_code", [-9, 2, 3, 4])
 def test_a_run_that_broke_off_counts_as_failed(tmp_path, exit_code):
-    assert Tally.read(tmp_path / "missing", "sqlite", exit_code).failed == 1
+    assert Tally.read(tmp_path / "missing", "sqlite", 1).failed == 1
     done = tmp_path / "done"
-    done.write_text('{"label": "SQLite", "passed": 3}')
-    assert Tally.read(done, "sqlite", exit_code).failed == 1
-    assert Tally.read(done, "sqlite", 0).ok
+    done.write_text('{"label": "SQLite", "passed": 3, "failed": 1}')
+    assert Tally.read(done, "sqlite", exit_code).failed == 2
+    assert Tally.read(done, "sqlite", 1).failed == 1
 
 
 @pytest.mark.browser

@@ -848,6 +848,11 @@ LINE = "The clause is about a dog."
 LABELS = [
     # description, text, found
     ("The clause, such as §7.", LEASE.replace("§ ", "§"), "§2"),
+    (
+        "The clause, such as K7.",
+        LEASE.replace("Clauses\n", "Rules:").replace("§ ", "- K"),
+        "K2",
+    ),
     ("The clause, e.g. K7.", LEASE.replace("§ ", "K"), "K2"),
     ("The clause, such as K7.", "A clause is missing: K12 or so.", "K12"),
     ("The clause, such as K7.", "Clause: K 12", "K 12"),

@@ -19,6 +19,10 @@ def test_required_names_come_first_and_in_their_order():
     assert in_order(SCHEMA["properties"], SCHEMA) == ["id", "amount", "note"]
 
 
+def test_a_name_that_is_required_twice_is_there_once():
+    assert in_order(["b", "a"], {"required": ["a", "a"]}) == ["a", "b"]
+
+
 def test_a_schema_that_requires_nothing_sensible_changes_no_order():
     for required in (None, "id", {"id": 1}):
         assert in_order(["b", "a"], {"required": required}) == ["b", "a"]

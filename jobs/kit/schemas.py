@@ -13,5 +13,5 @@ def in_order(names: Iterable[Any], schema: Mapping[str, Any]) -> list[Any]:
     found, required = list(names), schema.get("required")
     if not isinstance(required, list):
         return found
-    first = [name for name in required if name in found]
+    first = [name for name in dict.fromkeys(required) if name in found]
     return first + [name for name in found if name not in first]

@@ -16,7 +16,9 @@ from functools import cached_property
 from .words import rarities, sentences, squeeze, terms
 
 BULLET = re.compile(r"^[\s*\u2022-]+")
-LABELLED = re.compile(r"((?:[^\W\d_]{0,3}|\u00a7) ?\d[\d.]*?)[.:)]\s+(\S.*)$")
+LABEL = r"(?:[^\W\d_]{0,3}|\u00a7) ?\d[\d.]*?"
+LABELLED = re.compile(rf"({LABEL})[.:)]\s+(\S.*)", re.DOTALL)
+RULE_END = re.compile(rf"\n[ \t]*\n|\n(?=[ \t*\u2022-]*{LABEL}[.:)]\s)")
 TOPIC = re.compile(r"^([^.:;,]{3,40}): (?=\S)")
 # Words for the same matter; the first stands for the rest.
 SAME_MATTER = (
@@ -181,14 +183,13 @@ class Case:
 
 def rules_in(text: str) -> Iterator[Rule]:
     """The labelled paragraphs of a text; its sentences, where there are none."""
-    labels: list[tuple[str, list[str]]] = []
-    for line in (BULLET.sub("", line) for line in text.splitlines()):
-        if found := LABELLED.match(line):
-            labels.append((found[1], [found[2]]))
-        elif labels and line.strip():
-            labels[-1][1].append(line)
-    for label, lines in labels or [("", [line]) for line in sentences(text)]:
-        yield Rule(label, BULLET.sub("", squeeze(" ".join(lines))))
+    labelled = False
+    for paragraph in RULE_END.split(text):
+        if found := LABELLED.match(BULLET.sub("", paragraph)):
+            labelled = True
+            yield Rule(found[1], squeeze(found[2]))
+    if not labelled:
+        yield from (Rule("", BULLET.sub("", line)) for line in sentences(text))
 
 
 def told(rule: str) -> Iterator[str]:

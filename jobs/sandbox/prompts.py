@@ -30,6 +30,7 @@ HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\
 RULE = re.compile(
     r"^[ \t]*(?:[A-Z]{1,3} ?|\u00a7 ?)\d[\d.]*[.:)]\s+\S.*$", re.MULTILINE
 )
+KNOWN = re.compile(rf"\s*(?:{LETTER}|{POLICY}|{'|'.join(ASKING_KEYS)}):", re.IGNORECASE)
 # "Heading", "---", and the text at once; the line that ends it has no text below.
 FENCED = re.compile(r"(?:\A|\n[ \t]*\n)([^\n]{1,80})\n-{3,}[ \t]*\n(?=\S)")
 FENCE_END = re.compile(r"\n-{3,}\s*\Z")
@@ -241,7 +242,7 @@ def fenced(text: str) -> Iterator[tuple[str, str]]:
 
 def until_heading(lines: list[str]) -> Iterator[str]:
     for line in lines:
-        if heading(line):
+        if heading(line) or KNOWN.match(line):
             return
         yield line
 
