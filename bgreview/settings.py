@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -106,7 +107,7 @@ elif env.bool("WEB_DATABASE_POOL", default=False):
 # `retry` exceeds `timeout`, or a task would run twice at once; a timed-out or failed
 # one is not run again, since the rows are the truth and the next sweep looks at them.
 # `recycle` is huge because a recycled worker looks like a dead one to the watchdog.
-_Q_COMMON = {
+_Q_COMMON: dict[str, Any] = {
     "ack_failures": True,
     "bulk": 10,
     "catch_up": False,
@@ -214,7 +215,7 @@ STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = DEBUG
 
 # ---- logs ------------------------------------------------------------------------
-_LOG_FIRST = [
+_LOG_FIRST: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -856,6 +856,7 @@ LABELS = [
     ("The clause, e.g. K7.", LEASE.replace("§ ", "K"), "K2"),
     ("The clause, such as K7.", "A clause is missing: K12 or so.", "K12"),
     ("The clause, such as K7.", "Clause: K 12", "K 12"),
+    ("Such as K7.", "Rules:\nK1. Be on time.\n\nLetter: My clause is K9.", None),
     ("Such as K7; null if none fits.", "We got a dog. It is late.", None),
     ("The animal, such as a dog.", "Hm.\n\nThe clause is about a dog.", LINE),
 ]

@@ -24,8 +24,8 @@ LETTER_KEYS = (
     *("ticket", "text"),
 )
 POLICY_KEYS = ("policy", "rules", "guidelines")
-LETTER = r"(?:[\w'\u2019 -]+ )?(?:message|complaint|ticket|letter)"
-POLICY = r"(?:[\w'\u2019 -]+ )?(?:policy|rules|guidelines)"
+LETTER = r"(?:[\w'\u2019-]+ ){0,3}(?:message|complaint|ticket|letter)"
+POLICY = r"(?:[\w'\u2019-]+ ){0,3}(?:policy|rules|guidelines)"
 HEADING = re.compile(r"^\s*(?:#+\s*)?\**([A-Za-z][\w /()-]{0,40}?)\**\s*:\s*\**\s*$")
 RULE = re.compile(
     r"^[ \t]*(?:[A-Z]{1,3} ?|\u00a7 ?)\d[\d.]*[.:)]\s+\S.*$", re.MULTILINE
