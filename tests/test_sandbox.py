@@ -29,6 +29,7 @@ from jobs.sandbox.app import make_app
 from jobs.sandbox.hostile import hostile_text
 from jobs.sandbox.scenarios import SCENARIOS, cutting_place
 from jobs.sandbox.serving import Served, serve
+from jobs.sandbox.words import sentences
 
 SOURCES = "web_search_call.action.sources"
 SECRETS = "reasoning.encrypted_content"
@@ -759,6 +760,7 @@ LAYOUTS = [
     "## Policy\n\n{1}\n\n## Customer letter\n\n{0}",
     "Customer message:\n{0}\n\nRules:\n{1}",
     "Letter: {0}\n\n## Guidelines\n\n- {1}",
+    "Letter: {0}\n\nReply policy: {1}",
     '{{"message": "{0}", "policy": "{1}"}}',
 ]
 
@@ -877,6 +879,7 @@ STATED = [
     ("source_id", {"description": "The id."}, "Source id: A7 a b", "A7"),
     ("mood", {"enum": ["glad", "not stated"]}, "Hello.", "not stated"),
     ("mood", {"enum": ["glad", "OTHER"]}, "Hello.", "OTHER"),
+    ("mood", {"enum": ["glad", "other"]}, "Policy: Be glad.", "other"),
 ]
 
 
@@ -888,18 +891,37 @@ def test_the_description_tells_what_of_a_value_is_wanted(
     assert structured(client, text, schema) == {name: found}
 
 
+BUG, KEPT = "Whether the bug is in the library.", "Whether the rule was kept."
+
+
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("described", "text", "found"),
     [
-        ("The bug is in the library of ours. The tool is not to blame.", True),
-        ("The bug is not in the library. It is in a tool.", False),
-        ("The bug breaks things. Nobody has a library card.", True),
-        ("Nothing is said here.", False),
+        (BUG, "The bug is in the library of ours. The tool is not to blame.", True),
+        (BUG, "The bug is not in the library. It is in a tool.", False),
+        (BUG, "The bug breaks things. Nobody has a library card.", True),
+        (BUG, "Nothing is said here.", False),
+        (KEPT, "The rule was kept by all.", True),
+        (KEPT, "Rules: Be kind to ferries.\n\nLetter: The rule was kept.", False),
     ],
 )
-def test_a_yes_or_no_goes_by_the_sentences_nearest_to_it(client, text, found):
-    ours = {"type": "boolean", "description": "Whether the bug is in the library."}
+def test_a_yes_or_no_goes_by_the_sentences_nearest_to_it(
+    client, described, text, found
+):
+    ours = {"type": "boolean", "description": described}
     assert structured(client, text, record(ours=ours)) == {"ours": found}
+
+
+def test_each_row_has_the_rule_that_fits_its_own_choice(client):
+    rows = json.dumps([{"what": "lamp"}, {"what": "kettle"}])
+    what = {"type": "string", "enum": ["lamp", "kettle"]}
+    rule = {"type": "string", "description": "Such as R7."}
+    many = {"type": "array", "items": record(what=what, rule=rule)}
+    text = f"{rows}\n\nRules:\nR1. A lamp is sent.\nR2. A kettle is sent."
+    assert structured(client, text, record(things=many))["things"] == [
+        {"what": "lamp", "rule": "R1"},
+        {"what": "kettle", "rule": "R2"},
+    ]
 
 
 def test_what_may_be_null_is_null_without_a_good_find(client):
@@ -1002,17 +1024,19 @@ def without_asides(text: str) -> str:
 
 def test_a_brief_is_wrong_where_a_careful_reader_finds_it(client):
     """Every sentence is a source's but one, whose number is in none of them."""
-    said = [claim for claim, _ in claims(answer(client, "09"))]
+    text = (response := answer(client, "09")).output_text
+    said = [claim for claim, _ in claims(response)]
     texts = " ".join(source["text"] for source in scene("09")["input"]["sources"])
     whole = without_asides(" ".join(texts.split()))
     (wrong,) = [one for one in said[1:] if without_asides(one) not in whole]
     assert any(number not in texts for number in re.findall(r"\d+", wrong))
+    assert wrong in text.split("## From which size on would separate files")[1]
 
 
 LISTED = (
     "Ferries use shore power. [...]\n\nPower for ferries comes in three ways: [...]\n\n"
     "- by a very long cable\n\nDo ferries need the power of the shore? Ferries that "
-    "[...] have power are quiet. Update: Power is dear for ferries. [...] Ferries (and "
+    "[...] have power are quiet. On the other hand, power is dear for ferries. [...] Ferries (and "
     "their power) are old."
 )
 SHORE = {"title": "Shore", "url": "https://shore.example/", "text": LISTED}
@@ -1027,6 +1051,19 @@ def test_only_whole_statements_become_claims(client):
     prompt = f"Question: How do ferries get power?\n{json.dumps([SHORE])}"
     found = [said for said, _ in claims(run(client, prompt + "[sandbox:cited]"))]
     assert sorted(found) == sorted(FERRIES)
+
+
+@pytest.mark.parametrize("mark", ["Question\n", "## Question\n\n", "Question: ", ""])
+def test_the_question_is_found_however_it_is_set_off(client, mark):
+    text = f"{mark}Weigh ferries.\n\nFor whom\nWho knows ferries?[sandbox:cited]"
+    thought = run(client, text).output[0].summary[0].text
+    asked = "Weigh ferries." if mark else "For whom Who knows ferries?"
+    assert thought.endswith(f"The question is: {asked}")
+
+
+def test_sentences_end_where_a_reader_ends_them():
+    said = ["Fast I/O.", "By A. B. Smith.", "See No. 5.", "(It is so.)", "“So?”", "Yes"]
+    assert sentences(" ".join(said)) == said
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ WHOLE = re.compile(
 )
 DATED = re.compile(r"\bYYYY-MM-DD\b")
 SUCH_AS = re.compile(
-    r"\b(?:such as|for example|e\.g\.|like) ['\"\u2018\u201c(]?([\w/.#\u00a7-]*\w)"
+    r"\b(?:such as|for example|e\.g\.|like) ['\"\u2018\u201c(]?([\w/.#\u00a7-]*\w)",
+    re.IGNORECASE,
 )
 OBLIGED = re.compile(r"\b(?:must|has to|have to|required|needs? to|should|may)\b")
 OF_RULES = matter("rule policy")
