@@ -17,7 +17,9 @@ from rest_framework.test import APIClient
 
 from jobs.courier import Courier
 from jobs.kit.canonical import digest_of
-from jobs.models import ApiToken, Attempt, Job, JobType, JobTypeVersion
+from jobs.models import ApiToken, Attempt, Job, JobType, JobTypeVersion, Result
+from jobs.sandbox.app import make_app
+from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
 from jobs.services.start import claim_jobs
 from reviews.models import Review
@@ -463,11 +465,20 @@ def test_how_far_a_first_job_is_is_unknown_and_not_zero(
 
 
 def test_steps_are_told_as_they_are_seen(
-    shop: User, program: APIClient, courier: Courier
+    shop: User, program: APIClient, settings: Any
 ) -> None:
     job_type(tools=[{"type": "web_search"}])
-    job = submit(shop, SLOW)
-    sweep_until(courier, lambda: Job.objects.get().steps > 0)
+    job = submit(shop)
+    clock = [1_800_000_000.0]  # the provider's: as slow as we need it
+
+    def a_second_later() -> bool:
+        clock[0] += 1
+        return Job.objects.get().steps > 0
+
+    with serve(make_app(clock=lambda: clock[0])) as slow:
+        settings.OPENAI_BASE_URL = slow.base_url
+        with Courier() as courier:
+            sweep_until(courier, a_second_later)
 
     said = program.get(path(job)).json()
 
@@ -608,6 +619,22 @@ def test_after_approval_its_requester_reads_it_marked_so(
     said = program.get(path(cited)).json()
     assert (said["status"], said["progress"]["percent"]) == ("approved", 100)
     assert (said["next_action"], said["waiting"]) == (None, None)
+
+
+def test_what_came_after_the_approved_version_stays_closed(
+    job_awaiting_review: Job, program: APIClient, ann: User
+) -> None:
+    approve_it(job_awaiting_review, ann)
+    approved = job_awaiting_review.latest_result
+    edit = Result(job=approved.job, number=2, parent=approved, author=ann)
+    edit.created_at = approved.created_at
+    edit.set_content("Not for you yet.")
+    edit.save()
+
+    said = program.get(path(job_awaiting_review, "result/")).json()
+
+    assert (said["version"], said["approved"]) == (1, True)
+    assert said["content"] == approved.content
 
 
 def test_the_approval_of_one_job_opens_no_other(

@@ -383,16 +383,16 @@ def test_an_unbroken_history_is_found_whole(told_job):
     call_command("verify", str(told_job.public_id))
 
 
-def test_the_same_words_have_another_digest_in_another_job(note, shop):
-    first, second = submit(shop), submit(shop)
-    at = timezone.now()
-    for job in (first, second):
-        add_events([Line(job.history, "said", "Yes.", {"n": 1})], actor="ann", now=at)
+def test_the_same_words_have_another_digest_in_another_job(make_job):
+    at, jobs = timezone.now(), [make_job(), make_job()]
+    for job in jobs:
+        said = [Line(job.history, "said"), Line(job.history, "said", "Yes.")]
+        add_events(said, actor="ann", now=at)
+    (first, noted), (other, noted_too) = (job.events.all() for job in jobs)
 
-    one, other = first.events.last(), second.events.last()
-    assert one.digest != other.digest
+    assert first.digest != other.digest
     # Salted, or equal notes could be told from their hashes after they were erased.
-    assert one.note_digest != other.note_digest
+    assert noted.note_digest != noted_too.note_digest
 
 
 def test_a_note_can_be_erased_and_the_chain_still_holds(told_job):
@@ -461,6 +461,19 @@ def test_who_computes_a_digest_anew_is_found_at_the_next_event(told_job):
 
     (complaint,) = broken_links(told_job)
     assert "Event 3 was changed" in complaint
+
+
+def test_who_computes_the_last_digest_anew_must_tell_one_story(told_job):
+    before, forged = told_job.events.all()[2:]
+    forged.was = "running"
+    digest = chained(forged, before.digest)
+
+    behind_the_back(
+        f"UPDATE jobs_jobevent SET was = 'running', digest = '{digest}'"
+        f" WHERE id = {forged.pk}"
+    )
+
+    assert broken_links(told_job) == ["Event 4 leaves running, not failed."]
 
 
 # ---- what the database refuses, whoever writes -----------------------------------

@@ -896,7 +896,7 @@ def test_a_mail_server_that_says_nothing_is_tried_again(
         send_due()
 
     assert (only_delivery().status, only_delivery().tries) == ("pending", 1)
-    assert only_delivery().attempts.get().outcome == "TimeoutError: timed out"
+    assert "timed out" in only_delivery().attempts.get().outcome
 
 
 def test_a_mail_server_that_is_down_is_tried_again(inbox, approval, settings):

@@ -1036,8 +1036,8 @@ def test_a_brief_is_wrong_where_a_careful_reader_finds_it(client):
 LISTED = (
     "Ferries use shore power. [...]\n\nPower for ferries comes in three ways: [...]\n\n"
     "- by a very long cable\n\nDo ferries need the power of the shore? Ferries that "
-    "[...] have power are quiet. On the other hand, power is dear for ferries. [...] Ferries (and "
-    "their power) are old."
+    "[...] have power are quiet. On the other hand, power is dear for ferries. [...] "
+    "Ferries (and their power) are old."
 )
 SHORE = {"title": "Shore", "url": "https://shore.example/", "text": LISTED}
 FERRIES = [

@@ -10,12 +10,13 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 DEEPEST = 50  # lists and objects in each other; whoever walks them needs a stack
+BOTTOM = 200  # deeper than this is refused before anyone walks it
 LONGEST_NAME = 80  # characters of a name, where an error tells its place
 TORN = re.compile("[\0\ud800-\udfff]")  # NUL, half a surrogate pair: nobody stores them
 
 
 class StrictJSONParser(JSONParser):
-    """UTF-8, each name once in its object, no NaN, not bottomless."""
+    """UTF-8, each name once in its object, not bottomless; NaN is left to the field."""
 
     def parse(
         self,
@@ -24,15 +25,14 @@ class StrictJSONParser(JSONParser):
         parser_context: Any = None,
     ) -> Any:
         try:
-            return json.loads(
-                stream.read().decode(),
-                object_pairs_hook=_each_once,
-                parse_constant=_refuse,
-            )
+            found = json.loads(stream.read().decode(), object_pairs_hook=_each_once)
         except RecursionError as wrong:
             raise ParseError("The JSON is nested too deeply.") from wrong
         except ValueError as wrong:
             raise ParseError(f"This is not the JSON we take: {wrong}") from wrong
+        if _is_bottomless(found):
+            raise ParseError("The JSON is nested too deeply.")
+        return found
 
 
 def flaws(value: Any, *path: str | int) -> Iterator[tuple[str, str]]:
@@ -58,6 +58,19 @@ def place(*path: str | int) -> str:
     return ".".join(TORN.sub("\ufffd", str(name)[:LONGEST_NAME]) for name in path)
 
 
+def _is_bottomless(value: Any) -> bool:
+    """Level by level, without a stack: what comes after us may walk it recursively."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(BOTTOM):
+        inner = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [
+            part for parts in inner for part in parts if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
@@ -65,7 +78,3 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"{name[:LONGEST_NAME]!r} stands twice in one object.")
         found[name] = value
     return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number.")

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import httpcore2
 from django.conf import settings
 
+from reviews.delivery.deadline import TimedStream
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -47,7 +49,13 @@ def check(address: Address) -> None:
 
 
 class GuardedBackend(httpcore2.SyncBackend):
-    """Resolves the name itself, and connects to the address it has checked."""
+    """Resolves the name itself, and connects to the address it has checked.
+
+    `until`: the moment of the monotonic clock at which its connections end.
+    """
+
+    def __init__(self, until: float) -> None:
+        self._until = until
 
     def connect_tcp(
         self,
@@ -64,9 +72,10 @@ class GuardedBackend(httpcore2.SyncBackend):
         addresses = [str(sockaddr[0]) for *_, sockaddr in found]
         for address in addresses:  # one forbidden address among them is one too many
             check(ipaddress.ip_address(address.partition("%")[0]))
-        return super().connect_tcp(
+        stream = super().connect_tcp(
             addresses[0], port, timeout, local_address, socket_options
         )
+        return TimedStream(stream, self._until)
 
 
 def _unwrapped(address: Address) -> Address:

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,21 +49,20 @@ def _signature(body: str, webhook_id: str, secret: str) -> dict[str, str]:
 
 def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
     until = time.monotonic() + PATIENCE
-    limits = {"connect": CONNECT, "read": PATIENCE, "write": PATIENCE, "pool": CONNECT}
     with (
         httpcore2.ConnectionPool(
             ssl_context=ssl.create_default_context(),
-            network_backend=GuardedBackend(),
+            network_backend=GuardedBackend(until),
         ) as pool,
         pool.stream(
             "POST",
             url,
             headers=list(headers.items()),
             content=body,
-            extensions={"timeout": limits},
+            extensions={"timeout": {"connect": CONNECT}},
         ) as response,
     ):
-        said = _first_bytes(response, until)
+        said = _first_bytes(response)
         return Answer(
             outcome_of(response.status),
             f"HTTP {response.status}",
@@ -72,13 +72,14 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
         )
 
 
-def _first_bytes(response: httpcore2.Response, until: float) -> bytes:
-    """As much of the answer as we keep; the rest is not waited for."""
+def _first_bytes(response: httpcore2.Response) -> bytes:
+    """As much of the answer as we keep and as comes in time; its status is known."""
     said = b""
-    for chunk in response.iter_stream():
-        said += chunk
-        if len(said) >= ANSWER or time.monotonic() > until:
-            break
+    with suppress(httpcore2.TimeoutException):
+        for chunk in response.iter_stream():
+            said += chunk
+            if len(said) >= ANSWER:
+                break
     return said[:ANSWER]
 
 
