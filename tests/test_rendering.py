@@ -634,22 +634,21 @@ PROSE = (
     "it: sentence after sentence, and now and then **something** that matters.\n\n"
     "- lists too\n- of things\n\n"
 )
+# The dearest of some seventy that were tried, one of each kind.
 FILLS = [
-    "[", "*", "a*", "**a ", "_a ", ">", "> ", ">\n", "`", "` ", "![", "![](", "|",
-    "| a\n", "|a|b\n|-|-\n", "<", "a@", "<a@", "]", "[a](", "[](", "[[]()", "[a]: ",
-    "[x]:y\n", "\\", "&", "~~a", "- ", "-\n", "- a\n", "1.\n", "#\n", "```\n", "\t",
-    "\n", "=\n", "a\n=", "((", "<!--", "<b>", "*a_", "\u202e\u200b", "\x00", "\ud800",
-    "\U0001f600\u200d", "a\r\n", "[\n", "a\\\n", "> - ", "[a](<b", "x\n-\n",
-    "![a](https://b.c)", "[a](https://b.c/(", "\U000f0000\U000f0001",
+    "[", "*a_", "> ", "`", "![](", "|a|b\n|-|-\n", "<", "a@", "[a](", "[a]: ", "- ",
+    "a\n=", "x\n-\n", "\u202e\u200b",
     PROSE,
-    "".join("  " * depth + "- a\n" for depth in range(15)),
     "".join("  " * depth + "- a\n" for depth in range(100)),
     "".join("`" * length + " " for length in range(1, 200)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("length", [rendering_text.MAX_CHARS, 200_000])
-@pytest.mark.parametrize("fill", FILLS, ids=lambda fill: repr(fill[:12]))
+@pytest.mark.parametrize(
+    ("fill", "length"),
+    [*((fill, rendering_text.MAX_CHARS) for fill in FILLS), ("[", 200_000)],
+    ids=lambda value: repr(value)[:14],
+)
 def test_no_text_takes_a_second(fill, length):
     text = (fill * (length // len(fill) + 1))[:length]
     passages = [Passage(n, n * 900, n * 900 + 99) for n in range(100)]

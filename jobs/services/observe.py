@@ -3,6 +3,7 @@
 Poll, webhook and "check now" all end here: they only make a job due.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,6 +15,7 @@ from django.utils import timezone
 from jsonschema import validators
 from jsonschema.protocols import Validator
 
+from jobs.kit.canonical import canonical_json
 from jobs.lifecycle import Line, Move, lock
 from jobs.models import Attempt, Job, JobTypeVersion, Result
 from jobs.policy.failures import FailureClass, class_of_fault
@@ -199,12 +201,12 @@ def _took_too_long(attempt: Attempt, now: datetime) -> bool:
 
 
 def validator_of(version: JobTypeVersion) -> Validator | None:
-    """The validator of its output schema, made once per version and process."""
-    return _validator(version.pk) if version.output_schema else None
+    """The validator of its output schema, made once per schema and process."""
+    schema = version.output_schema
+    return _validator(canonical_json(schema)) if schema else None
 
 
 @lru_cache(maxsize=256)
-def _validator(version_id: int) -> Validator:
-    schema = JobTypeVersion.objects.values_list("output_schema", flat=True)
-    found = schema.get(pk=version_id)
+def _validator(schema: str) -> Validator:
+    found = json.loads(schema)
     return validators.validator_for(found)(found)
