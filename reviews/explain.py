@@ -32,6 +32,8 @@ def _approved(job: Job) -> Explanation:
         f"{decided}; the delivery to {delivery.destination} is "
         f"{delivery.get_status_display()}."
     )
+    if not by_system and (why := _why(delivery)):
+        sentence += f" {why}"
     if delivery.wake_at:
         sentence += f" Next look at {delivery.wake_at:%H:%M:%S} UTC."
     who = "system" if by_system else "operators"
@@ -53,6 +55,13 @@ def _rejected(job: Job) -> Explanation:
     decision = _last_decision(job)
     why = f": {decision.comment}" if decision and decision.comment else "."
     return Explanation(_decided(job, "Rejected") + why, since=job.finished_at)
+
+
+def _why(delivery: Delivery) -> str:
+    """What the history says of how it came to its status."""
+    told = delivery.job.events.filter(kind="delivery", became=delivery.status)
+    event = told.select_related("beside").order_by("seq").last()
+    return event.note if event else ""
 
 
 def _decided(job: Job, verdict: str) -> str:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from jobs.explain import explain
-from jobs.lifecycle import MoveRefused
+from jobs.lifecycle import MoveRefused, job_moved
 from jobs.models import Job, JobEvent
 from jobs.models.event import EventNote
 from jobs.services.cancel import cancel_job
@@ -32,6 +32,7 @@ from reviews.models import (
     ReviewPolicy,
 )
 from reviews.services.decide import CommentNeeded, StalePage, approve, reject
+from reviews.services.gate import why_not
 from reviews.services.requests import TO_COME
 from reviews.services.seen import what_is_seen
 from tests.house import (
@@ -469,3 +470,32 @@ def test_a_rejected_job_tells_by_whom_when_and_why(review, ann):
 
     assert told.sentence == f"Rejected by ann, {decision.at:%d %b %H:%M} UTC: {WHY}"
     assert told.since == decision.review.job.finished_at
+
+
+# ---- what is decided on is what is stored ------------------------------------------
+
+
+def test_a_destination_that_changes_in_mid_approval_is_not_sent_to(review, desk, ann):
+    """Its new address was not seen: what was seen is stored, and then refused."""
+    seen_here = seen(review)
+
+    def move_house(job: Job, **told: object) -> None:
+        DestinationVersion(destination=desk, address="http://127.0.0.1:9/new").save()
+
+    job_moved.connect(move_house, weak=False)
+    try:
+        decision = approve(review, by=ann, seen=seen_here)
+    finally:
+        job_moved.disconnect(move_house)
+
+    (delivery,) = decision.deliveries.all()
+    assert delivery.destination_version.number == 1
+    assert delivery.request_hash in decision.request_hashes
+    assert "changed since the approval" in why_not(delivery)
+
+
+def test_a_destination_that_no_longer_takes_the_type_gets_nothing(review, desk, ann):
+    decision = approve(review, by=ann, seen=seen(review))
+    desk.job_types.clear()
+
+    assert "no longer gets results of this type" in why_not(decision.deliveries.get())

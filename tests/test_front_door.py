@@ -564,3 +564,23 @@ def test_no_secret_is_ever_told(
     whole = "\n".join([*said, caplog.text])
     for secret in (KEY, WRONG_KEY, SECRET.removeprefix("whsec_"), token, token[:-4]):
         assert secret not in whole
+
+
+# ---- pages that tell of a problem ---------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_page_that_is_not_there_says_so_in_our_own_words(client):
+    answer = client.get("/nowhere/")
+
+    assert answer.status_code == 404
+    assert b"There is nothing here" in answer.content
+    assert b"DEBUG" not in answer.content
+
+
+@pytest.mark.django_db
+def test_a_form_without_its_token_is_told_that_nothing_was_changed():
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"})
+
+    assert answer.status_code == 403
+    assert b"Nothing was changed" in answer.content

@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import Webhook
 from werkzeug import Request, Response
 
 from jobs import pulse
+from jobs.explain import explain
 from jobs.kit.canonical import digest_of
 from jobs.models import Job, Pause, Result, Sweep
 from jobs.services.verify import broken_links
@@ -36,7 +37,7 @@ from reviews.models import (
 )
 from reviews.outbox import LIFE, outbox
 from reviews.services.decide import approve, reject
-from reviews.services.requests import requests_for
+from reviews.services.requests import draft_requests
 from reviews.services.sending import LEASE, claim_deliveries, record
 from tests.house import (
     PATIENCE,
@@ -783,7 +784,7 @@ def test_a_title_cannot_add_headers(inbox, review, mailoutbox):
     ]
     for title in titles:
         review.result.job.title = title
-        (request,) = requests_for(review.result)
+        (request,) = draft_requests(review.result)
         answer = email.send_email(request.shown, webhook_id="msg_1")
         assert answer.outcome is Outcome.DELIVERED
 
@@ -813,6 +814,7 @@ class Postbox(socketserver.ThreadingTCPServer):
     def __init__(self, to_recipients: str) -> None:
         super().__init__(("127.0.0.1", 0), Letter)
         self.to_recipients, self.letters = to_recipients, []
+        self.hangs_up = False
 
 
 class Letter(socketserver.StreamRequestHandler):
@@ -829,6 +831,8 @@ class Letter(socketserver.StreamRequestHandler):
                 self.wfile.write(b"354 go on\r\n")
                 lines = iter(self.rfile.readline, b".\r\n")
                 self.server.letters.append(b"".join(lines))
+                if self.server.hangs_up:
+                    return
             self.wfile.write(f"{answer}\r\n".encode())
             if verb == b"QUIT":
                 return
@@ -863,6 +867,18 @@ def test_a_mail_travels_over_smtp_as_it_was_stored(inbox, approval, postbox):
     assert sent.get_content().replace("\r\n", "\n") == json.loads(stored)["text"]
     assert sent["Subject"] == json.loads(stored)["subject"]
     assert only_delivery().status == "delivered"
+
+
+def test_a_mail_whose_receipt_was_lost_waits_for_a_person(inbox, approval, postbox):
+    server = postbox()
+    server.hangs_up = True
+
+    send_due()
+    send_due()
+
+    assert len(server.letters) == 1
+    assert (only_delivery().status, only_delivery().wake_at) == ("uncertain", None)
+    assert "It may have gone" in explain(Job.objects.get()).sentence
 
 
 @pytest.mark.parametrize(

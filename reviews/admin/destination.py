@@ -1,11 +1,13 @@
 """Destinations, and the versions that say where and how."""
 
+import re
 import secrets
 from base64 import b64encode
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import validate_email
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -14,7 +16,12 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.kit.versions import Version
+from reviews.delivery.guard import Forbidden, parts_of
 from reviews.models import Destination, DestinationVersion
+from reviews.services.requests import RESERVED
+
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 
 class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
@@ -35,7 +42,25 @@ class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
         )
         if not plain:
             raise forms.ValidationError("This must be an object of texts.")
+        for name, value in headers.items():
+            if name.lower() in RESERVED:
+                raise forms.ValidationError(f"{name} is ours to set.")
+            if not (HEADER.fullmatch(name) and VALUE.fullmatch(value)):
+                raise forms.ValidationError(f"{name!r} is no header HTTP can carry.")
         return headers
+
+    def clean_address(self) -> str:
+        """A URL we would connect to, or mail addresses."""
+        address: str = self.cleaned_data["address"].strip()
+        try:
+            if ":" in address:
+                parts_of(address)
+            else:
+                for one in address.split(","):
+                    validate_email(one.strip())
+        except Forbidden as error:
+            raise forms.ValidationError(str(error)) from error
+        return address
 
 
 @admin.register(Destination)

@@ -10,6 +10,7 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     AGAIN = "again"
     FAILED = "failed"
+    UNCERTAIN = "uncertain"
 
 
 @dataclass(frozen=True)

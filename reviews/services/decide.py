@@ -1,5 +1,7 @@
 """Deciding: check, record, move. The only way to an effect outside."""
 
+from datetime import datetime
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -11,7 +13,7 @@ from jobs.lifecycle import MoveRefused, lock
 from jobs.models import Job
 from reviews.models import Decision, DecisionComment, Review
 from reviews.services.plan import plan_deliveries
-from reviews.services.requests import requests_for
+from reviews.services.requests import Request, decided_requests
 from reviews.services.seen import what_is_seen
 
 Verdict = Decision.Verdict
@@ -35,15 +37,18 @@ def approve(
 
     Raises PermissionDenied, or StalePage if anything changed since it was seen.
     """
-    review = _as_seen(review, by, seen)
-    decision = _record(review, Verdict.APPROVE, by, seen, comment, via)
+    review, drafts = _as_seen(review, by, seen)
+    now = timezone.now()
+    requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
+    decision = _record(review, Verdict.APPROVE, by, now, seen, via, requests)
+    _comment(decision, comment)
     review.job.move(
         Job.Status.APPROVED,
         actor=name_of(by),
         note=comment,
         approved_hash=decision.content_hash,
     )
-    plan_deliveries(decision)
+    plan_deliveries(decision, requests)
     return decision
 
 
@@ -57,14 +62,18 @@ def reject(
     """
     if not comment.strip():
         raise CommentNeeded("Say why, for whoever asked for it.")
-    review = _as_seen(review, by, seen)
-    decision = _record(review, Verdict.REJECT, by, seen, comment, via)
+    review, _ = _as_seen(review, by, seen)
+    decision = _record(review, Verdict.REJECT, by, timezone.now(), seen, via, [])
+    _comment(decision, comment)
     review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
     return decision
 
 
-def _as_seen(review: Review, by: User, seen: str) -> Review:
-    """The review as it is now, locked through its job, if it still is what was seen."""
+def _as_seen(review: Review, by: User, seen: str) -> tuple[Review, list[Request]]:
+    """The review as it is now, locked through its job, if it still is what was seen.
+
+    With the drafts that were seen: what is stored is made from these and no others.
+    """
     (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
     review = Review.objects.select_related("result__job__version").get(pk=review.pk)
     review.job = job
@@ -72,12 +81,13 @@ def _as_seen(review: Review, by: User, seen: str) -> Review:
         raise PermissionDenied(why)
     if review.closed_at is not None:
         raise StalePage(_who_was_first(review))
-    if what_is_seen(review).digest != seen:
+    shown = what_is_seen(review)
+    if shown.digest != seen:
         raise StalePage(
             "This page showed an older state: the result, its destinations or the "
             "review changed since. Look again and decide on what is there now."
         )
-    return review
+    return review, shown.requests
 
 
 def why_not_decide(review: Review, person: User) -> str:
@@ -106,14 +116,17 @@ def _who_was_first(review: Review) -> str:
 
 
 def _record(
-    review: Review, verdict: str, by: User, seen: str, comment: str, via: str
+    review: Review,
+    verdict: str,
+    by: User,
+    now: datetime,
+    seen: str,
+    via: str,
+    requests: list[Request],
 ) -> Decision:
-    """The decision, and the comment beside it, since that may be erased one day."""
-    now = timezone.now()
-    requests = requests_for(review.result, by=name_of(by), at=now)
-    sent = [request.digest for request in requests] if verdict == "approve" else []
+    """The decision, with the hashes of all that it is about."""
     Review.objects.filter(pk=review.pk).update(revision=F("revision") + 1)
-    decision = Decision.objects.create(
+    return Decision.objects.create(
         review=review,
         result=review.result,
         verdict=verdict,
@@ -122,10 +135,13 @@ def _record(
         via=via,
         review_revision=review.revision,
         content_hash=review.result.content_hash,
-        request_hashes=sent,
+        request_hashes=[request.digest for request in requests],
         seen=seen,
     )
+
+
+def _comment(decision: Decision, comment: str) -> None:
+    """Beside the decision and not in it, since it may be erased one day."""
     if comment:
         text = comment[:LONGEST_COMMENT]
         DecisionComment.objects.create(decision=decision, text=text)
-    return decision

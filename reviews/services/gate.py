@@ -28,6 +28,8 @@ def why_not(delivery: Delivery) -> str:
         return f"{destination} was switched off."
     if destination.current != delivery.destination_version:
         return f"{destination} was changed since the approval."
+    if not destination.job_types.filter(pk=job.version.job_type_id).exists():
+        return f"{destination} no longer gets results of this type."
     return ""
 
 

@@ -3,13 +3,12 @@
 from jobs.kit.rights import name_of
 from jobs.lifecycle import Line, add_events
 from reviews.models import Decision, Delivery
-from reviews.services.requests import requests_for
+from reviews.services.requests import Request
 
 
-def plan_deliveries(decision: Decision) -> list[Delivery]:
-    """Store what goes to each destination; the outbox sends it as stored."""
+def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Delivery]:
+    """Store the requests that were decided on; the outbox sends them as stored."""
     job, result = decision.review.job, decision.result
-    requests = requests_for(result, by=name_of(decision.by), at=decision.at)
     deliveries = [
         Delivery(
             job=job,

@@ -15,7 +15,17 @@ from reviews.models import Destination, DestinationVersion
 
 TO_COME = "(set when you decide)"
 SUBJECT = 150  # characters
-RESERVED = {"content-type", "content-length", "host", "user-agent", "transfer-encoding"}
+RESERVED = {  # ours to set: a destination's own headers may not stand in for them
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+}
 
 
 @dataclass(frozen=True)
@@ -50,20 +60,24 @@ class Request:
         return f"{self.shown['method']} {self.shown['url']}"
 
 
-def requests_for(
-    result: Result, *, by: str = TO_COME, at: datetime | None = None
-) -> list[Request]:
-    """A request for each destination of the job's type, oldest destination first."""
+def draft_requests(result: Result) -> list[Request]:
+    """What an approval now would send: one for each destination of the job's type."""
     job_type = result.job.version.job_type
     going = job_type.destinations.filter(is_active=True).order_by("pk")
     versions = [v for v in (destination.current for destination in going) if v]
-    return [_request(version, result, by, at) for version in versions]
+    return [_request(version, result, TO_COME, TO_COME) for version in versions]
+
+
+def decided_requests(
+    drafts: list[Request], result: Result, *, by: str, at: datetime
+) -> list[Request]:
+    """These very drafts with author and time; destinations are not looked up again."""
+    return [_request(draft.version, result, by, at.isoformat()) for draft in drafts]
 
 
 def _request(
-    version: DestinationVersion, result: Result, by: str, at: datetime | None
+    version: DestinationVersion, result: Result, by: str, when: str
 ) -> Request:
-    when = at.isoformat() if at else TO_COME
     if version.destination.kind == Destination.Kind.EMAIL:
         return Request(version, _email(version, result, by, when))
     return Request(version, _webhook(version, result, by, when))
@@ -72,7 +86,7 @@ def _request(
 def _webhook(
     version: DestinationVersion, result: Result, by: str, when: str
 ) -> dict[str, Any]:
-    """The delivery body is a contract: DESIGN.md section 6, README "Deliveries"."""
+    """The delivery body is a contract: README.md, "Deliveries"."""
     own = {k: v for k, v in version.headers.items() if k.lower() not in RESERVED}
     body = {
         "type": "job.approved",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jobs.kit.canonical import digest_of
 from reviews.models import Review
-from reviews.services.requests import Request, requests_for
+from reviews.services.requests import Request, draft_requests
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Seen:
 
 def what_is_seen(review: Review) -> Seen:
     """The content, the requests that would leave, and the state of the review."""
-    requests = requests_for(review.result)
+    requests = draft_requests(review.result)
     content_hash = review.result.content_hash
     shown = [request.digest for request in requests]
     digest = digest_of([content_hash, shown, review.pk, review.revision])

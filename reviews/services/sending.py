@@ -25,7 +25,7 @@ Status = Delivery.Status
 # A try takes at most 15 s (PATIENCE in delivery/webhook.py), mail somewhat longer.
 LEASE = timedelta(seconds=60)
 PARTS = (
-    "job",
+    "job__version",
     "result",
     "decision",
     "destination",
@@ -94,6 +94,8 @@ def record(parcel: Parcel, answer: Answer, milliseconds: int) -> None:
     elif answer.outcome is Outcome.AGAIN and again_at:
         note = f"{answer.why} Tried again at {again_at:%H:%M:%S} UTC."
         delivery.move(Status.PENDING, note=note, wake_at=again_at)
+    elif answer.outcome is Outcome.UNCERTAIN:
+        delivery.move(Status.UNCERTAIN, note=answer.why)
     else:
         delivery.move(Status.FAILED, note=answer.why)
 

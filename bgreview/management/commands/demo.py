@@ -59,6 +59,7 @@ class Command(BaseCommand):
 
 def prepare(once: bool) -> NoReturn:
     """Find the place, and start again with the demo's environment."""
+    os.umask(0o077)  # what it writes, secrets included, is for nobody else
     default = ROOT / "var" / ("demo-once" if once else "demo")
     place = Place(Path(os.environ.get("DEMO_DIR") or default).resolve())
     place.take()
