@@ -20,5 +20,5 @@ RUN useradd --system bgreview \
 USER bgreview
 
 EXPOSE 8000
-CMD ["granian", "--interface", "asginl", "--no-ws", "--host", "0.0.0.0", \
-     "--port", "8000", "bgreview.asgi:application"]
+CMD ["uvicorn", "--workers", "2", "--lifespan", "off", "--ws", "none", \
+     "--host", "0.0.0.0", "--port", "8000", "bgreview.asgi:application"]
