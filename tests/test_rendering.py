@@ -663,7 +663,8 @@ def test_deep_emphasis_is_not_left_to_the_browser():
     assert "nested too deeply" in render_text(text)
 
 
-def test_ordinary_text_up_to_the_cap_is_formatted():
+def test_ordinary_text_up_to_the_cap_is_formatted(monkeypatch):
+    monkeypatch.setattr(rendering_text, "SECONDS", 30)  # the cap, and not the speed
     text = (PROSE * 1_000)[: rendering_text.MAX_CHARS]
     assert len(text) == rendering_text.MAX_CHARS
     assert "<em>prose</em>" in render_text(text)
