@@ -12,6 +12,8 @@ def forbid(table: str, *, verbs: Iterable[str]) -> migrations.RunPython:
     """A migration step after which `table` refuses the given verbs, whoever asks.
 
     Verbs are of UPDATE and DELETE; a table that refuses DELETE refuses TRUNCATE too.
+    To be said again after a step that alters the table: SQLite makes such a table anew,
+    and its triggers are gone.
     """
 
     def raise_triggers(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
@@ -31,16 +33,17 @@ def _create(vendor: str, table: str, verb: str) -> list[str]:
     name = f"{table}_no_{verb.lower()}"
     if vendor == "sqlite":
         body = f"SELECT RAISE(ABORT, '{table} {REFUSAL}');"
-        return [f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN {body} END"]
+        return [f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {verb} ON {table}"
+            f" BEGIN {body} END"]
     statements = [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN RAISE EXCEPTION '{table} {REFUSAL}'; END $$",
-        f"CREATE TRIGGER {name} BEFORE {verb} ON {table}"
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {verb} ON {table}"
         f" FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     if verb == "DELETE":
         statements.append(
-            f"CREATE TRIGGER {name}_all BEFORE TRUNCATE ON {table}"
+            f"CREATE OR REPLACE TRIGGER {name}_all BEFORE TRUNCATE ON {table}"
             f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
         )
     return statements

@@ -3,11 +3,13 @@
 from jobs.models.attempt import Attempt, RawResponse
 from jobs.models.event import EventNote, JobEvent
 from jobs.models.evidence import Citation, EvidenceTrace, ToolCall
+from jobs.models.finding import Finding
 from jobs.models.job import Job
 from jobs.models.job_type import JobType, JobTypeVersion
 from jobs.models.pause import Pause
 from jobs.models.receipt import WebhookReceipt
 from jobs.models.result import Result
+from jobs.models.start_limit import StartLimit
 from jobs.models.sweep import Sweep
 from jobs.models.thread import Thread
 from jobs.models.token import ApiToken
@@ -18,6 +20,7 @@ __all__ = [
     "Citation",
     "EventNote",
     "EvidenceTrace",
+    "Finding",
     "Job",
     "JobEvent",
     "JobType",
@@ -25,6 +28,7 @@ __all__ = [
     "Pause",
     "RawResponse",
     "Result",
+    "StartLimit",
     "Sweep",
     "Thread",
     "ToolCall",

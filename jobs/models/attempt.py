@@ -32,6 +32,19 @@ class Attempt(models.Model):
         default=1, help_text="Counts since a person last set it going."
     )
     reason = models.CharField(max_length=20, choices=Reason, default=Reason.FIRST)
+    input = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="The job's input at that time, where it was corrected since.",
+    )
+    follows = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="Whose response it continues.",
+    )
     response_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     provider_status = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
@@ -40,6 +53,15 @@ class Attempt(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
     wake_at = models.DateTimeField(
         null=True, blank=True, help_text="When to ask again whether it has settled."
+    )
+    missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the provider does not find it."
+    )
+    delete_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to delete it at the provider."
+    )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was deleted at the provider."
     )
     failure_class = models.CharField(max_length=20, blank=True)
     failure_code = models.CharField(max_length=100, blank=True)
@@ -60,7 +82,12 @@ class Attempt(models.Model):
                 fields=["wake_at"],
                 name="attempt_unsettled",
                 condition=Q(wake_at__isnull=False),
-            )
+            ),
+            models.Index(
+                fields=["delete_at"],
+                name="attempt_to_delete",
+                condition=Q(delete_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -125,6 +125,11 @@ class Job(Lifecycle):
     created_at = models.DateTimeField(editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     deadline_at = models.DateTimeField(editable=False)
+    attempt_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How long one attempt may take; empty: as its type says.",
+    )
     steps = models.PositiveIntegerField(
         default=0, editable=False, help_text="Output items seen so far."
     )
@@ -135,10 +140,40 @@ class Job(Lifecycle):
         editable=False,
         help_text="Why the next attempt will be begun.",
     )
+    continues = models.ForeignKey(
+        "jobs.Attempt",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        help_text="Whose response the next attempt continues.",
+    )
+    next_input = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What the next attempt says instead of the prompt.",
+    )
+    lease_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Set while a sweep has it in hand; over and still set: that died.",
+    )
+    lost_leases = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="In a row: its handling may kill workers."
+    )
     failure_class = models.CharField(max_length=20, blank=True, editable=False)
     failure_code = models.CharField(max_length=100, blank=True, editable=False)
     failure_message = models.TextField(blank=True, editable=False)
     approved_hash = models.CharField(max_length=64, blank=True, editable=False)
+    legal_hold = models.BooleanField(
+        default=False, editable=False, help_text="Its content is kept, however old."
+    )
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its content was deleted."
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -150,6 +185,7 @@ class Job(Lifecycle):
             ("retry_job", "Can retry jobs and have them checked now"),
             ("view_all_jobs", "Can see the jobs of all requesters"),
             ("view_unapproved", "Can see results that are not approved"),
+            ("hold_job", "Can put jobs on legal hold"),
         ]
         indexes = [
             models.Index(

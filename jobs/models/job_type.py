@@ -16,6 +16,14 @@ class JobType(models.Model):
     title = models.CharField(max_length=120)
     description = models.CharField(max_length=300, blank=True)
     is_active = models.BooleanField(default=True, help_text="New jobs are accepted.")
+    keep_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Days after its end until a job's content is deleted; empty: never.",
+    )
+    deletes_at_provider = models.BooleanField(
+        default=False, help_text="The provider's copy is deleted with the content."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -36,6 +44,14 @@ class OnLost(models.TextChoices):
     ASK = "ask", "ask a person"
 
 
+class CompletionWindow(models.TextChoices):
+    """How soon the provider should be done: later is cheaper, and no promise."""
+
+    SOONEST = "soonest", "as soon as it can"
+    TWO_HOURS = "2h", "within 2 hours"
+    EIGHT_HOURS = "8h", "within 8 hours"
+
+
 class JobTypeVersion(Version):
     """Model, instructions, template, schemas and limits; never changes."""
 
@@ -52,6 +68,21 @@ class JobTypeVersion(Version):
     tools = models.JSONField(default=list, blank=True)
     options = models.JSONField(
         default=dict, blank=True, help_text="Further fields of the create call."
+    )
+    completion_window = models.CharField(
+        max_length=10, choices=CompletionWindow, default=CompletionWindow.SOONEST
+    )
+    moderation = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="The provider's moderation of input and output; empty: none.",
+    )
+    max_tool_calls = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Built-in tool calls of one attempt, in all."
+    )
+    sends_safety_identifier = models.BooleanField(
+        default=False,
+        help_text="Tells the provider requesters apart, by a hash that names nobody.",
     )
     max_output_tokens = models.PositiveIntegerField(default=8_000)
     max_tries = models.PositiveSmallIntegerField(default=5)

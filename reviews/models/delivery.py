@@ -70,6 +70,9 @@ class Delivery(Lifecycle):
     request = models.TextField(help_text="What is sent, as canonical JSON.")
     request_hash = models.CharField(max_length=64)
     tries = models.PositiveSmallIntegerField(default=0)
+    failure_class = models.CharField(
+        max_length=20, blank=True, help_text="Why the last try did not arrive."
+    )
     created_at = models.DateTimeField()
 
     objects = DeliveryQuerySet.as_manager()

@@ -18,6 +18,11 @@ class ReviewPolicy(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Hours until an undecided review is abandoned.",
     )
+    remind_hours = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Hours before it is due at which its reviewers are reminded.",
+    )
     group = models.ForeignKey(
         Group, models.PROTECT, null=True, blank=True, help_text="Who may decide."
     )

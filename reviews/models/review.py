@@ -37,6 +37,9 @@ class Review(models.Model):
     policy = models.JSONField(default=dict)
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
+    remind_at = models.DateTimeField(
+        null=True, blank=True, help_text="When reviewers are reminded of it."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True
