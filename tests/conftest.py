@@ -23,6 +23,7 @@ from tests.house import (  # noqa: F401  (fixtures)
     review,
     shop,
 )
+from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [

@@ -72,7 +72,8 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
 
 def attempts_of(job: Job) -> QuerySet[Attempt]:
     """Its runs with their evidence, as every page shows them."""
-    return job.attempts.order_by("number").prefetch_related("traces", "tool_calls")
+    rows = job.attempts.order_by("number").select_related("follows")
+    return rows.prefetch_related("traces", "tool_calls")
 
 
 def _results(job: Job, sees_all: bool) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
     "awaiting_review": "wait",
     "uncertain": "wait",
     "in_force": "wait",
+    "full": "wait",
     "completed": "good",
     "approved": "good",
     "delivered": "good",

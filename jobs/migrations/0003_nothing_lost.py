@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='attempt',
             name='input',
-            field=models.JSONField(blank=True, help_text="The job's input at that time, where it was corrected since.", null=True),
+            field=models.JSONField(blank=True, help_text="What it was run with, where that is not the job's input now.", null=True),
         ),
         migrations.AddField(
             model_name='attempt',
@@ -168,6 +168,10 @@ class Migration(migrations.Migration):
             model_name='webhookreceipt',
             name='received_at',
             field=models.DateTimeField(),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['created_at'], name='attempt_by_time'),
         ),
         migrations.AddIndex(
             model_name='attempt',

@@ -24,6 +24,7 @@ class Attempt(models.Model):
     """One run. `ended_at`: it moves the job no more; `settled_at`: its end is known."""
 
     Reason = Reason
+    RETRIES = frozenset({Reason.RETRY, Reason.PERSON, Reason.ADOPTED})
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     job = models.ForeignKey(Job, models.PROTECT, related_name="attempts")
@@ -35,7 +36,7 @@ class Attempt(models.Model):
     input = models.JSONField(
         null=True,
         blank=True,
-        help_text="The job's input at that time, where it was corrected since.",
+        help_text="What it was run with, where that is not the job's input now.",
     )
     follows = models.ForeignKey(
         "self",
@@ -88,6 +89,7 @@ class Attempt(models.Model):
                 name="attempt_to_delete",
                 condition=Q(delete_at__isnull=False),
             ),
+            models.Index(fields=["created_at"], name="attempt_by_time"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -7,6 +7,12 @@ SOONEST = timedelta(seconds=2)
 LATEST = timedelta(seconds=60)  # the provider surely keeps its data for minutes
 
 
-def next_look_at(started_at: datetime, now: datetime) -> datetime:
-    """A tenth of its age from now, between two seconds and a minute."""
-    return now + min(max((now - started_at) * SHARE, SOONEST), LATEST)
+def next_look_at(
+    started_at: datetime, now: datetime, *, asked: float | None = None
+) -> datetime:
+    """A tenth of its age from now, between two seconds and a minute.
+
+    `asked`: the seconds for which the provider wants to be left alone.
+    """
+    rest = timedelta(seconds=min(asked or 0, LATEST.total_seconds()))
+    return now + max(min(max((now - started_at) * SHARE, SOONEST), LATEST), rest)

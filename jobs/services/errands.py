@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Pause
 from jobs.provider.base import ProviderFault, Snapshot, StartRequest
 
 
@@ -18,11 +18,15 @@ class Kind(StrEnum):
 
 @dataclass
 class Errand:
-    """`lease`: what the claim set wake_at to; `reply`: filled in on the way back."""
+    """`lease`: what the claim set wake_at to; `reply`: filled in on the way back.
+
+    `probe`: the pause that ends if this start is accepted.
+    """
 
     kind: Kind
     job: Job
     attempt: Attempt
     lease: datetime
     request: StartRequest | None = None
+    probe: Pause | None = None
     reply: Snapshot | ProviderFault | None = field(default=None, repr=False)
