@@ -81,6 +81,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='job',
+            name='deadline_seconds',
+            field=models.PositiveIntegerField(blank=True, help_text='How long it may take until it is completed; empty: as its type says.', null=True),
+        ),
+        migrations.AddField(
+            model_name='job',
             name='continues',
             field=models.ForeignKey(blank=True, editable=False, help_text='Whose response the next attempt continues.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.attempt'),
         ),

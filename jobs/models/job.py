@@ -132,6 +132,11 @@ class Job(Lifecycle):
     created_at = models.DateTimeField(editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     deadline_at = models.DateTimeField(editable=False)
+    deadline_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How long it may take until it is completed; empty: as its type says.",
+    )
     attempt_seconds = models.PositiveIntegerField(
         null=True,
         blank=True,

@@ -58,10 +58,11 @@ def retry_job(
 
 def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
     now = timezone.now()
+    seconds = job.deadline_seconds or job.version.deadline_seconds
     again = {
         "wake_at": now,
         "next_reason": Attempt.Reason.PERSON,
-        "deadline_at": now + timedelta(seconds=job.version.deadline_seconds),
+        "deadline_at": now + timedelta(seconds=seconds),
     }
     data: dict[str, Any] = {}
     if "input" in changes:

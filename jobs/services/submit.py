@@ -57,7 +57,7 @@ def submit_job(
         requester=by,
         created_at=now,
         wake_at=now,
-        attempt_seconds=attempt_seconds,
+        **limits,
         deadline_at=now + timedelta(seconds=seconds),
     )
     submitted = Line(job.history, "status", became=job.status)
