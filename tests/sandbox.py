@@ -5,9 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 from openai.types import responses as sdk
@@ -67,6 +67,8 @@ Items:
 Total: 1,130.01 EUR
 The parcel was not damaged. Please pay within 30 days.
 """
+# Takes as long as a text can, and sixty times as long as that.
+SLOW = "Hello 246 [sandbox:slow]"
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 
 
@@ -189,10 +191,22 @@ def until(done: Callable[[], object]) -> None:
         assert time.monotonic() < deadline, "it did not come true"
 
 
-def order(served: Served, fault: str, **more: Any) -> None:
+def ask(client: openai.OpenAI, verb: str, what: str, **more: Any) -> Any:
+    """Something of the sandbox that the real API has not."""
+    url = str(client.base_url.join(f"/sandbox/{what}"))
+    return getattr(client, verb)(url, cast_to=object, **more)
+
+
+def order(client: openai.OpenAI, fault: str, **more: Any) -> None:
     """Have the sandbox play a fault."""
-    answer = httpx2.post(f"{served.url}/sandbox/faults", json={"fault": fault, **more})
-    assert answer.status_code == 201, answer.text
+    ask(client, "post", "faults", body={"fault": fault, **more})
+
+
+@pytest.fixture
+def fault(client: openai.OpenAI) -> Iterator[Callable[..., None]]:
+    """Orders faults, until the test ends."""
+    yield partial(order, client)
+    ask(client, "delete", "faults")
 
 
 def connect(served: Served, key: str = "sk-test") -> openai.OpenAI:
@@ -236,8 +250,7 @@ def post(client: openai.OpenAI, body: Any) -> dict[str, Any]:
 
 
 def ledger(client: openai.OpenAI) -> list[dict[str, Any]]:
-    answer = httpx2.get(str(client.base_url.join("/sandbox/ledger")))
-    return answer.json()["data"]
+    return ask(client, "get", "ledger")["data"]
 
 
 def entry(client: openai.OpenAI, response_id: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The webhooks of the sandbox: who is told what, how it is signed, and mischief."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, get_args, get_type_hints
 
 import httpx2
@@ -12,21 +11,22 @@ from openai.types.webhooks.webhook_endpoint_with_secret import WebhookEndpointWi
 
 from jobs.sandbox.app import make_app
 from jobs.sandbox.events import EVENT_TYPES, RESPONSE_EVENTS
-from jobs.sandbox.serving import Served, serve
+from jobs.sandbox.serving import serve
 from tests import sandbox
 from tests.sandbox import (
+    SLOW,
     Inbox,
     Inboxes,
+    ask,
     connect,
     entry,
-    order,
     request,
     run,
     until,
 )
 
 provider, client = sandbox.provider, sandbox.client  # fixtures
-inboxes = sandbox.inboxes
+inboxes, fault = sandbox.inboxes, sandbox.fault
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_the_end_of_a_response_is_told_though_nobody_asks(
 
 
 def test_a_cancelled_response_is_told_at_once_and_only_once(client, box, secret):
-    response_id = begin(client, "Hello [sandbox:slow]")
+    response_id = begin(client, SLOW)
     client.responses.cancel(response_id)
     client.responses.cancel(response_id)
     (got,) = box.wait_for(1)
@@ -251,10 +251,9 @@ def test_endpoints_are_for_those_with_a_key(provider):
 
 
 @pytest.fixture
-def mischief(provider: Served, desk: object) -> Iterator[Callable[..., None]]:
-    """Orders mischief with the webhooks of the desk, until the test ends."""
-    yield partial(order, provider)
-    httpx2.delete(f"{provider.url}/sandbox/faults")
+def mischief(fault: Callable[..., None], desk: object) -> Callable[..., None]:
+    """Orders mischief with the webhooks of the desk."""
+    return fault
 
 
 def test_a_dropped_event_is_never_sent(client, box, mischief):
@@ -319,15 +318,15 @@ def test_a_stale_event_is_an_hour_old_and_well_signed(client, box, secret, misch
     assert fresh.is_signed_with(secret)
 
 
-def test_each_mischief_has_a_rate_and_is_counted(provider, client, box, mischief):
-    before = faults_played(provider).get("webhook-drop", {}).get("webhook", 0)
+def test_each_mischief_has_a_rate_and_is_counted(client, box, mischief):
+    before = faults_played(client).get("webhook-drop", {}).get("webhook", 0)
     mischief("webhook-drop", rate=0.5)
     ids = [run(client, "Hello").id for _ in range(40)]
     until(lambda: all(told(client, one) for one in ids[-5:]))
-    played = faults_played(provider)["webhook-drop"]["webhook"] - before
+    played = faults_played(client)["webhook-drop"]["webhook"] - before
     assert 8 < played < 32
     box.wait(lambda got: len(got) == len(ids) - played)
 
 
-def faults_played(provider: Served) -> dict[str, dict[str, int]]:
-    return httpx2.get(f"{provider.url}/sandbox/ledger").json()["faults"]
+def faults_played(client: openai.OpenAI) -> dict[str, dict[str, int]]:
+    return ask(client, "get", "ledger")["faults"]

@@ -11,7 +11,8 @@ run can go; nothing here knows the rest of bgreview.
   `strictness`, `fields` and `schemas` say what is refused, with `errors`; `store` has
   the runs and their times, `wire` and `items` say what a response looks like.
 - Webhooks: `events` is what is sent, `sender` sends it.
-- What can go wrong, to order: `faults` is the table, `orders` the orders and the dice.
+- What can go wrong, to order: `faults` is the table, `orders` has the orders and the
+  dice, `plays` and `breakage` play them.
 - How a run goes: `scenarios`.
 - What a request says: `prompts`, read with `words` (words and sentences), `kinds`
   (dates, money, addresses) and `policy` (a house's rules).

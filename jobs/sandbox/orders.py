@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .answers import answer, read_json
+from .answers import Endpoint, answer, read_json
 from .errors import missing, unknown_parameter, wrong_value
 from .faults import FAULTS
+from .plays import Call
 from .store import Clock
 from .strictness import check_range, check_type
 
@@ -130,6 +131,25 @@ class Orders:
         for (fault, call), times in self.played.items():
             found.setdefault(fault, {})[call] = times
         return found
+
+
+def faulty(call: str, endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with what goes wrong on this call where that is ordered."""
+
+    async def perhaps_broken(request: Request) -> Response:
+        def asked(order: Order) -> Call:
+            return Call(request, endpoint, order.scale)
+
+        orders = orders_of(request)
+        order = orders.draw(call, lambda one: FAULTS[one.fault].fits(asked(one)))
+        if order is None:
+            return await endpoint(request)
+        said = await FAULTS[order.fault].play(asked(order))
+        if run := asked(order).run:
+            run.faults[order.fault] += 1
+        return said
+
+    return perhaps_broken
 
 
 # ---- the API: for those who try things out, so without a key ------------------------

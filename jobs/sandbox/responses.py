@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .answers import answer, check_quota, guarded, read_json
+from .answers import Endpoint, answer, check_quota, guarded, read_json
 from .errors import Refused, unknown_parameter
+from .orders import faulty
 from .prompts import read_prompt
 from .scenarios import SCENARIOS, choose_scenario, play
 from .store import Run, Store
@@ -27,6 +28,7 @@ async def create(request: Request) -> Response:
     check_quota(request.state.key)
     run = begin(store_of(request), body)
     run.request_key = request.headers.get("idempotency-key")
+    request.state.run = run
     request.app.state.sender.expect(run)
     include = body.get("include") or ()
     if not run.background:
@@ -63,6 +65,7 @@ async def retrieve(request: Request) -> Response:
     store = store_of(request)
     run = store.find(request.path_params["id"])
     run.retrieved += 1
+    run.shown_completed |= run.status(store.clock()) == "completed"
     # Evidence has to be asked for both times.
     both = set(include) & set(run.request.get("include") or ())
     return answer(show_response(run, store.clock(), both))
@@ -100,13 +103,17 @@ async def models(request: Request) -> Response:
     return answer(show_models())
 
 
+def route(path: str, call: str, endpoint: Endpoint, method: str) -> Route:
+    return Route(path, guarded(faulty(call, endpoint)), methods=[method])
+
+
 ONE = "/v1/responses/{id}"
 ROUTES = [
-    Route("/v1/responses", guarded(create), methods=["POST"]),
-    Route(ONE, guarded(retrieve), methods=["GET"]),
-    Route(ONE, guarded(delete), methods=["DELETE"]),
-    Route(f"{ONE}/cancel", guarded(cancel), methods=["POST"]),
-    Route("/v1/models", guarded(models), methods=["GET"]),
+    route("/v1/responses", "create", create, "POST"),
+    route(ONE, "retrieve", retrieve, "GET"),
+    route(ONE, "delete", delete, "DELETE"),
+    route(f"{ONE}/cancel", "cancel", cancel, "POST"),
+    route("/v1/models", "models", models, "GET"),
 ]
 
 

@@ -1,7 +1,7 @@
 """Sends the events of responses that have ended, until they are acknowledged.
 
-Nobody has to ask for a response to end: it ends by the clock, and a task per response
-waits for that. The schedule of the tries and the mischief on order are played here.
+Nobody has to ask for a response to end: it ends by the clock, and a timer waits for
+that. The mischief that is ordered is played here.
 """
 
 from __future__ import annotations
@@ -63,12 +63,15 @@ class Sender:
     def expect(self, run: Run) -> None:
         """See to it that its end is told when it comes."""
         if run.background:
-            self.start(self.tell_in_time(run))
+            self.wait_for(run)
 
-    async def tell_in_time(self, run: Run) -> None:
-        while (left := run.ends_at - self.store.clock()) > 0:
-            await asyncio.sleep(left)
-        if run.status(self.store.clock()) != "cancelled":
+    def wait_for(self, run: Run) -> None:
+        # A timer, not a task: there are many of them, and most are of no consequence.
+        now = self.store.clock()
+        if now < run.ends_at:
+            loop = asyncio.get_running_loop()
+            loop.call_later(run.ends_at - now, self.wait_for, run)
+        elif not run.is_cancelled(now):
             self.tell(run)
 
     def tell(self, run: Run) -> None:

@@ -42,9 +42,13 @@ class Run:
     ends_at: float
     id: str = field(default_factory=lambda: new_id("resp"))
     cancelled_at: float | None = None
+    in_vain: bool = False  # it was cancelled, but goes on behind our back
     deleted: bool = False
+    forgotten: bool = False
+    shown_completed: bool = False
     retrieved: int = 0
     cancels: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
     request_key: str | None = None
     deliveries: list[Delivery] = field(default_factory=list)
 
@@ -54,11 +58,17 @@ class Run:
 
     @property
     def findable(self) -> bool:
-        return self.request.get("store") is not False and not self.deleted
+        stored = self.request.get("store") is not False
+        return stored and not self.deleted and not self.forgotten
+
+    def is_cancelled(self, now: float) -> bool:
+        """Whether it counts as cancelled at this moment."""
+        over = self.in_vain and now >= self.ends_at
+        return self.cancelled_at is not None and not over
 
     def status(self, now: float) -> str:
         """Where it stands at this moment."""
-        if self.cancelled_at is not None:
+        if self.is_cancelled(now):
             return "cancelled"
         if now >= self.ends_at:
             return self.outcome.status
@@ -66,7 +76,7 @@ class Run:
 
     def finished_at(self, now: float) -> float | None:
         """When it came to its end, if it has."""
-        if self.cancelled_at is not None:
+        if self.is_cancelled(now):
             return self.cancelled_at
         return self.ends_at if now >= self.ends_at else None
 
@@ -145,6 +155,7 @@ class Store:
                 "cancels": run.cancels,
                 "deleted": run.deleted,
                 "retrieved": run.retrieved,
+                "faults": run.faults,
                 "webhooks": [delivery.shown() for delivery in run.deliveries],
             }
 
