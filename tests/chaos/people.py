@@ -150,7 +150,7 @@ def wrong_ends() -> Iterator[str]:
 
 def _jobs(status: str) -> list[Job]:
     rows = Job.objects.filter(status=status).order_by("pk")
-    return [job for job in rows[: 10 * AT_ONCE]]
+    return list(rows[: 10 * AT_ONCE])
 
 
 def _fate(job: Job) -> Fate:
