@@ -42,6 +42,7 @@ def environment(place: Place) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         "OPENAI_API_KEY": "sk-sandbox",
         "OPENAI_BASE_URL": f"{urls['sandbox']}/v1",
+        "OPENAI_WEBHOOK_SECRET": "",
         "PROVIDER": "sandbox",
         "PUBLIC_URL": urls["web"],
         "Q_BROKER": "orm",

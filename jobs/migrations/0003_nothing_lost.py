@@ -174,6 +174,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('delete_at__isnull', False)), fields=['delete_at'], name='attempt_to_delete'),
         ),
         migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['-settled_at'], name='attempt_last_settled'),
+        ),
+        migrations.AddIndex(
             model_name='webhookreceipt',
             index=models.Index(fields=['-received_at'], name='receipt_newest'),
         ),

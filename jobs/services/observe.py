@@ -41,6 +41,7 @@ from jobs.services.attempts import (
 from jobs.services.batch import Batch
 from jobs.services.errands import Errand
 from jobs.services.failures import fail_attempt, pause_if_needed
+from jobs.services.liveness import webhooks_are_alive
 
 log = structlog.get_logger(__name__)
 Status = Job.Status
@@ -140,7 +141,9 @@ def _look_again(batch: Batch, attempt: Attempt, errand: Errand) -> None:
         job.steps, job.revision = steps, job.revision + 1
     if job.wake_at == errand.lease:
         began = attempt.accepted_at or batch.now
-        job.wake_at = min(next_look_at(began, batch.now), job.deadline_at)
+        alive = webhooks_are_alive()
+        again_at = next_look_at(began, batch.now, webhooks_alive=alive)
+        job.wake_at = min(again_at, job.deadline_at)
     batch.rescheduled.append(job)
 
 
