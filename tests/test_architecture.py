@@ -31,7 +31,7 @@ LONGEST = 350
 IMPORTERS = {
     "openai": ("jobs/provider/openai.py", "jobs/provider/openai_webhooks.py"),
     "django_q": ("jobs/queue.py",),
-    "httpx2": ("jobs/provider/", "bgreview/demo/"),
+    "httpx2": ("jobs/provider/", "jobs/sandbox/", "bgreview/demo/"),
     "httpcore2": ("reviews/delivery/",),
     "aiohttp": (),
     "smtplib": ("reviews/delivery/",),

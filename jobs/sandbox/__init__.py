@@ -6,9 +6,12 @@ real API about what it accepts, takes its time, and answers from what the job it
 was given, so that a reviewer can check the answer. `scenarios.SCENARIOS` lists how a
 run can go; nothing here knows the rest of bgreview.
 
-- The API: `app` (routes and keys), `serving` (on a port), `strictness`, `fields` and
-  `schemas` (what is refused), `errors`, `store` (runs and their times), `wire` and
-  `items` (what a response looks like).
+- The API: `app` puts it together, `serving` runs it on a port; `responses` and
+  `endpoints` (of webhooks) are its routes, `answers` what they have in common;
+  `strictness`, `fields` and `schemas` say what is refused, with `errors`; `store` has
+  the runs and their times, `wire` and `items` say what a response looks like.
+- Webhooks: `events` is what is sent, `sender` sends it.
+- What can go wrong, to order: `faults` is the table, `orders` the orders and the dice.
 - How a run goes: `scenarios`.
 - What a request says: `prompts`, read with `words` (words and sentences), `kinds`
   (dates, money, addresses) and `policy` (a house's rules).

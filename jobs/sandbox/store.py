@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from .errors import Refused, not_found
+from .events import Delivery
 from .items import Item, new_id
 from .scenarios import Outcome
 
@@ -43,6 +44,9 @@ class Run:
     cancelled_at: float | None = None
     deleted: bool = False
     retrieved: int = 0
+    cancels: int = 0
+    request_key: str | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def background(self) -> bool:
@@ -75,12 +79,15 @@ class Run:
         steps = [item for item in self.outcome.items if item["type"] != "message"]
         return steps[: max(0, int(share * (len(steps) + 1)))]
 
-    def cancel(self, now: float) -> None:
-        """Stop it, unless it has ended."""
+    def cancel(self, now: float) -> bool:
+        """Stop it, unless it has ended; whether this did."""
         if not self.background:
             raise Refused("Cannot cancel a synchronous response.")
-        if self.finished_at(now) is None:
-            self.cancelled_at = now
+        self.cancels += 1
+        if self.finished_at(now) is not None:
+            return False
+        self.cancelled_at = now
+        return True
 
 
 class Store:
@@ -133,9 +140,12 @@ class Store:
                 "status": run.status(now),
                 "created_at": run.created_at,
                 "finished_at": run.finished_at(now),
+                "request_key": run.request_key,
                 "cancelled": run.cancelled_at is not None,
+                "cancels": run.cancels,
                 "deleted": run.deleted,
                 "retrieved": run.retrieved,
+                "webhooks": [delivery.shown() for delivery in run.deliveries],
             }
 
 
