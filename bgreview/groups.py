@@ -22,6 +22,7 @@ GROUPS = {
         "jobs.retry_job",
         "jobs.view_pause",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "reviews.view_delivery",
     ],
     "Reviewers": [
@@ -40,6 +41,7 @@ GROUPS = {
         "jobs.add_pause",
         "jobs.change_pause",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "jobs.view_apitoken",
         "jobs.delete_apitoken",
         "reviews.add_reviewpolicy",
@@ -58,6 +60,7 @@ GROUPS = {
         *VIEW_REVIEWS,
         "jobs.view_pause",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "reviews.view_destination",
         "reviews.view_destinationversion",
     ],
