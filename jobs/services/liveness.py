@@ -1,5 +1,6 @@
 """Do webhooks reach us? Asked every few seconds by a sweep, and kept in its process."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -13,25 +14,36 @@ SAMPLE = 10
 GRACE = timedelta(seconds=10)  # a webhook may come a little after a look
 
 
-class _Known:
-    slot = 0
-    alive = False
+@dataclass
+class Known:
+    """What this process saw last, and in which of the few seconds that was."""
+
+    slot: int = 0
+    alive: bool = False
+
+
+_known = Known()
 
 
 def webhooks_are_alive() -> bool:
     """As of the last watch; False before there was one."""
-    return _Known.alive
+    return _known.alive
 
 
 def watch_webhooks() -> None:
     """Ask our rows again, every few seconds; while silent, no look is far away."""
     now = timezone.now()
     slot = int(now.timestamp()) // ASK_EVERY
-    if slot == _Known.slot:
+    if slot == _known.slot:
         return
-    _Known.slot, _Known.alive = slot, webhooks_alive(_announced(now))
-    if not _Known.alive:
+    _known.slot, _known.alive = slot, webhooks_alive(_announced(now))
+    if not _known.alive:
         _hasten(now)
+
+
+def forget() -> None:
+    """As in a new process."""
+    _known.slot, _known.alive = 0, False
 
 
 def _announced(now: datetime) -> list[bool]:
