@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from jobs.kit.rights import require
+from jobs.kit.rights import Person, require
 from jobs.lifecycle import lock
 from jobs.models import Attempt, Job, WebhookReceipt
 from jobs.models.receipt import Outcome
@@ -39,7 +38,7 @@ def receive_event(event: ProviderEvent) -> None:
 
 
 @transaction.atomic
-def process_again(receipt: WebhookReceipt, *, by: User) -> WebhookReceipt:
+def process_again(receipt: WebhookReceipt, *, by: Person) -> WebhookReceipt:
     """Do once more what receiving it did; what was found stays said."""
     require(by, "jobs.retry_job")
     found, now = receipt.outcome in FOUND, timezone.now()
