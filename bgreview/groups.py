@@ -23,6 +23,7 @@ GROUPS = {
         "jobs.view_pause",
         "jobs.view_startlimit",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "reviews.view_delivery",
     ],
     "Reviewers": [
@@ -45,6 +46,7 @@ GROUPS = {
         "jobs.change_startlimit",
         "jobs.delete_startlimit",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "jobs.view_apitoken",
         "jobs.delete_apitoken",
         "reviews.add_reviewpolicy",
@@ -64,6 +66,7 @@ GROUPS = {
         "jobs.view_pause",
         "jobs.view_startlimit",
         "jobs.view_sweep",
+        "jobs.view_webhookreceipt",
         "reviews.view_destination",
         "reviews.view_destinationversion",
     ],

@@ -82,6 +82,12 @@ PLACES: dict[str, list[Place]] = {
         ),
         Place("Sweeps", "sweeps", "admin:jobs_sweep_changelist", ("jobs.view_sweep",)),
         Place(
+            "Webhooks in",
+            "webhooks",
+            "admin:jobs_webhookreceipt_changelist",
+            ("jobs.view_webhookreceipt",),
+        ),
+        Place(
             "API tokens",
             "tokens",
             "admin:jobs_apitoken_changelist",

@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
+from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from bgreview import health
+from jobs import webhooks
 from jobs.kit.problems import not_found
 
 docs = SpectacularSwaggerSplitView.as_view(template_name="api_docs.html")
@@ -16,7 +18,9 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),
     re_path(r"^api(?:/|$)", not_found),
+    path(webhooks.PATH.removeprefix("/"), webhooks.openai_webhook),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("statusz", health.statusz),
+    path("metrics", ExportToDjangoView),
 ]

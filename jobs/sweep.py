@@ -15,6 +15,8 @@ from jobs.models import Sweep
 from jobs.pulse import Pulse
 from jobs.services.claim import claim_jobs, claim_suspect, claim_unsettled
 from jobs.services.errands import Errand
+from jobs.services.inquiries import Inquiry, claim_inquiries, conclude
+from jobs.services.liveness import watch_webhooks
 from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
 
@@ -52,7 +54,9 @@ def turn(courier: Courier, wait: float) -> int:
     most = BATCH[connection.vendor]
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
+    courier.send(claim_inquiries(min(courier.room, most)))
     courier.send(Probe(pause) for pause in claim_probes())
+    watch_webhooks()
     return receive(courier, wait)
 
 
@@ -70,6 +74,8 @@ def receive(courier: Courier, wait: float) -> int:
     for probe in back:
         if isinstance(probe, Probe):
             note_probe(probe.pause, probe.reply)
+        elif isinstance(probe, Inquiry):
+            conclude(probe)
     errands = [errand for errand in back if isinstance(errand, Errand)]
     if errands:
         apply(errands)

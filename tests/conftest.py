@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
+from jobs.services import liveness
 from tests import append_only, databases
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
@@ -53,6 +54,12 @@ def _cheap_settings(
         STATIC_ROOT=tmp_path_factory.mktemp("static"),
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known_of_webhooks() -> None:
+    """As in a new process; of the rows of another test nothing may be remembered."""
+    liveness.forget()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "WARNING",
     "OPENAI_API_KEY": "sk-tests",
     "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
+    "OPENAI_WEBHOOK_SECRET": "",
     "PROVIDER": "sandbox",
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "Q_BROKER": "orm",

@@ -29,7 +29,7 @@ LONGEST = 350
 
 # Who may import what, wherever in the file the import stands.
 IMPORTERS = {
-    "openai": ("jobs/provider/openai.py",),
+    "openai": ("jobs/provider/openai.py", "jobs/provider/openai_webhooks.py"),
     "django_q": ("jobs/queue.py",),
     "httpx2": ("jobs/provider/", "jobs/sandbox/", "bgreview/demo/"),
     "httpcore2": ("reviews/delivery/",),

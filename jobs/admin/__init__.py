@@ -1,5 +1,23 @@
 """The pages of the jobs app, a file per noun; importing them registers them."""
 
-from jobs.admin import history, job, job_type, pause, start_limit, sweep, token
+from jobs.admin import (
+    history,
+    job,
+    job_type,
+    pause,
+    receipt,
+    start_limit,
+    sweep,
+    token,
+)
 
-__all__ = ["history", "job", "job_type", "pause", "start_limit", "sweep", "token"]
+__all__ = [
+    "history",
+    "job",
+    "job_type",
+    "pause",
+    "receipt",
+    "start_limit",
+    "sweep",
+    "token",
+]

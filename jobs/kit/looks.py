@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
+TONES = {  # of jobs, deliveries, pauses, sweeps, webhooks; what is not named is idle
     "running": "busy",
     "at_work": "good",
     "active": "good",
@@ -17,9 +17,13 @@ TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
     "uncertain": "wait",
     "in_force": "wait",
     "full": "wait",
+    "waits": "wait",
+    "orphan": "wait",
     "completed": "good",
     "approved": "good",
     "delivered": "good",
+    "woke": "good",
+    "adopted": "good",
     "rejected": "bad",
     "failed": "bad",
     "refused": "bad",

@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='job',
             name='deadline_seconds',
-            field=models.PositiveIntegerField(blank=True, help_text='How long it may take until it is completed; empty: as its type says.', null=True),
+            field=models.PositiveIntegerField(blank=True, help_text='How long it may take to complete; empty: as its type says.', null=True),
         ),
         migrations.AddField(
             model_name='job',
@@ -181,6 +181,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='attempt',
             index=models.Index(condition=models.Q(('delete_at__isnull', False)), fields=['delete_at'], name='attempt_to_delete'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['-settled_at'], name='attempt_last_settled'),
         ),
         migrations.AddIndex(
             model_name='webhookreceipt',

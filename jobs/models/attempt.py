@@ -1,13 +1,17 @@
 """Attempt: one run of a job at the provider, and the body it came back with."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
 from jobs.models.job import Job, Reason
+from jobs.policy.failures import FailureClass
+
+# For so long the provider repeats an event: what is told later is told no more.
+MISSED_FOR = timedelta(hours=72)
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -18,6 +22,14 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         return self.filter(
             ended_at__isnull=False, settled_at=None, wake_at__lte=now
         ).order_by("wake_at")
+
+    def unanswered(self, now: datetime) -> Self:
+        """Those that may have a response at the provider whose id we do not know."""
+        return self.filter(
+            response_id=None,
+            created_at__gte=now - MISSED_FOR,
+            failure_class__in=["", FailureClass.LOST],
+        ).exclude(followers__reason=Reason.ADOPTED)
 
 
 class Attempt(models.Model):
@@ -90,6 +102,11 @@ class Attempt(models.Model):
                 condition=Q(delete_at__isnull=False),
             ),
             models.Index(fields=["created_at"], name="attempt_by_time"),
+            models.Index(
+                fields=["-settled_at"],
+                name="attempt_last_settled",
+                condition=Q(settled_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -135,7 +135,7 @@ class Job(Lifecycle):
     deadline_seconds = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="How long it may take until it is completed; empty: as its type says.",
+        help_text="How long it may take to complete; empty: as its type says.",
     )
     attempt_seconds = models.PositiveIntegerField(
         null=True,

@@ -42,6 +42,7 @@ from jobs.services.attempts import (
 from jobs.services.batch import Batch
 from jobs.services.errands import Errand
 from jobs.services.failures import fail_attempt, pause_if_needed
+from jobs.services.liveness import webhooks_are_alive
 from jobs.services.pauses import end_pause
 
 log = structlog.get_logger(__name__)
@@ -162,7 +163,9 @@ def _look_again(
         job.steps, job.revision = steps, job.revision + 1
     if job.wake_at == errand.lease:
         began = attempt.accepted_at or batch.now
-        job.wake_at = min(next_look_at(began, batch.now, asked=asked), job.deadline_at)
+        alive = webhooks_are_alive()
+        again_at = next_look_at(began, batch.now, asked=asked, webhooks_alive=alive)
+        job.wake_at = min(again_at, job.deadline_at)
     batch.rescheduled.append(job)
 
 
