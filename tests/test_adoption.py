@@ -31,6 +31,7 @@ from jobs.services.retry import retry_job
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
 from tests.house import PATIENCE, bring_to, submit, sweep_until
+from tests.sweeping import let_lease_pass
 
 START_LEASE = timedelta(seconds=15)
 SLOW = "Hi. [sandbox:slow]"
@@ -59,10 +60,7 @@ def start_unnoted(job: Job, courier: Courier) -> Errand:
 def lose(job: Job, courier: Courier) -> str:
     """We died before noting its response id; gives the id, as an event would."""
     errand = start_unnoted(job, courier)
-    Attempt.objects.filter(pk=errand.attempt.pk).update(
-        created_at=timezone.now() - START_LEASE
-    )
-    Job.objects.filter(pk=job.pk).wake()
+    let_lease_pass(job)
     assert claim_jobs(1) == []  # finds that it died
     # The next start is a while away, so that no test depends on the dice.
     later = timezone.now() + timedelta(minutes=5)
