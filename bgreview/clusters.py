@@ -26,6 +26,7 @@ SILENT = timedelta(seconds=5)  # no beat for this long: ask for another sweep
 HUNG = timedelta(seconds=20)  # asked, and still nothing: the cluster is no good
 GRACE = 12  # seconds for what is under way, before we kill
 LANES = {SWEEPS: Sweep.PROVIDER, DEFAULT: Sweep.OUTBOX}
+UNCHECKED = "--skip-checks"
 BESIDE_WORKERS = 3  # sentinel, monitor, pusher
 
 
@@ -39,7 +40,8 @@ class Cluster:
         others = settings.Q_CLUSTER["ALT_CLUSTERS"]
         self._size = others.get(name, settings.Q_CLUSTER)["workers"] + BESIDE_WORKERS
         self.process = subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            # The checks were made when we started.
+            [sys.executable, settings.BASE_DIR / "manage.py", "qcluster", UNCHECKED],
             env=os.environ | {"Q_CLUSTER_NAME": name},
             start_new_session=True,
             preexec_fn=end_with_parent,

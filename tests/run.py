@@ -62,6 +62,7 @@ class Run:
         options = ["-p", "tests.tally", f"--tally={tally}"]
         self.process = subprocess.Popen(
             [*pytest, *options, *RUNS[name], *arguments],
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -107,6 +108,12 @@ def closing_line(tallies: list[Tally]) -> str:
 def _counts(passed: int, failed: int, skipped: int) -> str:
     line = f"{passed} passed, {failed} failed"
     return f"{line}, {skipped} skipped" if skipped else line
+
+
+def _environment() -> dict[str, str]:
+    """Dozens of processes are started: none should compile our code anew."""
+    unwanted = "PYTHONDONTWRITEBYTECODE"
+    return {name: value for name, value in os.environ.items() if name != unwanted}
 
 
 def _workers() -> list[str]:

@@ -5,8 +5,10 @@ than the request itself. Auth, base URL and errors stay the SDK's.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from socket import gaierror
 from typing import Any
 
@@ -32,7 +34,9 @@ class OpenAIProvider:
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
-            http_client=openai.DefaultAioHttpClient(timeout=PATIENCE),
+            http_client=openai.DefaultAioHttpClient(
+                timeout=PATIENCE, verify=_authorities()
+            ),
             timeout=PATIENCE,
             max_retries=0,  # a create whose answer was lost may not be sent again
         )
@@ -78,6 +82,12 @@ class OpenAIProvider:
                     path, cast_to=httpx2.Response, body=body
                 )
             return read_response(answer.content)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """What the SDK trusts; reading it takes longer than all else in a client."""
+    return httpx2.create_ssl_context()
 
 
 def _body(request: StartRequest) -> dict[str, Any]:
