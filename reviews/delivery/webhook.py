@@ -51,7 +51,7 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
     until = time.monotonic() + PATIENCE
     with (
         httpcore2.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_context_for(url),
             network_backend=GuardedBackend(until),
         ) as pool,
         pool.stream(
@@ -70,6 +70,11 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
             said=said.decode(errors="replace").replace("\0", "\ufffd"),
             retry_after=_retry_after(response),
         )
+
+
+def _context_for(url: httpcore2.URL) -> ssl.SSLContext | None:
+    """Only for https: reading the trusted authorities takes longer than a try."""
+    return ssl.create_default_context() if url.scheme == b"https" else None
 
 
 def _first_bytes(response: httpcore2.Response) -> bytes:
