@@ -23,6 +23,7 @@ GROUPS = {
         "jobs.view_pause",
         "jobs.view_sweep",
         "reviews.view_delivery",
+        "reviews.resend_delivery",
     ],
     "Reviewers": [
         *VIEW_JOBS,

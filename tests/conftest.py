@@ -11,6 +11,7 @@ import pytest
 from django.test import override_settings
 
 from tests import append_only, databases
+from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
     bob,

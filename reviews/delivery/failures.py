@@ -93,7 +93,7 @@ AGAIN = {408, 425, 429}  # and every 5xx
 
 
 def class_of_status(http_status: int) -> FailureClass | None:
-    """None: a 2xx is delivery. A redirect or any other 4xx will not change by itself."""
+    """None: a 2xx is delivery. A redirect or another 4xx will not change by itself."""
     if 200 <= http_status < 300:
         return None
     if http_status in AGAIN or http_status >= 500:

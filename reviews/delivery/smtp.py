@@ -31,4 +31,5 @@ class RememberingBackend(EmailBackend):
 
     @property
     def refused(self) -> Refusals:
-        return self.connection.refused if self.connection else {}
+        connection = self.connection
+        return connection.refused if isinstance(connection, Remembering) else {}

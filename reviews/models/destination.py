@@ -1,5 +1,6 @@
 """Destination: where approved results may go."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -50,6 +51,10 @@ class Destination(models.Model):
     def pause_scope(self) -> str:
         """How a Pause of its deliveries names it."""
         return f"destination:{self.pk}"
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is left in peace after failing in a row."""
+        return self.rests_until is not None and self.rests_until > now
 
     @property
     def current(self) -> "DestinationVersion | None":

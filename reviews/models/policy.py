@@ -34,11 +34,11 @@ class ReviewPolicy(models.Model):
     class Meta:
         verbose_name_plural = "review policies"
 
+    def __str__(self) -> str:
+        return f"policy of {self.version}"
+
     def clean(self) -> None:
         """A reminder comes between the opening and the end."""
         if self.remind_hours and self.hours and self.remind_hours >= self.hours:
             said = f"Must be less than the {self.hours} hours until it is abandoned."
             raise ValidationError({"remind_hours": said})
-
-    def __str__(self) -> str:
-        return f"policy of {self.version}"

@@ -32,9 +32,7 @@ def recall_job(job: Job, *, by: User, note: str = "") -> Job:
         [delivery.going(Status.WITHDRAWN, note or TAKEN_BACK) for delivery in rows],
         actor=name_of(by),
     )
-    job.move(
-        Job.Status.AWAITING_REVIEW, actor=name_of(by), note=note, approved_hash=""
-    )
+    job.move(Job.Status.AWAITING_REVIEW, actor=name_of(by), note=note, approved_hash="")
     return job
 
 

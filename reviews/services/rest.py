@@ -54,7 +54,7 @@ def _paused() -> set[str]:
 def _waits(destination: Destination, paused: Iterable[str], now: datetime) -> bool:
     if Pause.DELIVERIES in paused or destination.pause_scope in paused:
         return True
-    return destination.rests_until is not None and destination.rests_until > now
+    return destination.rests(now)
 
 
 def _room(destination: Destination) -> int:

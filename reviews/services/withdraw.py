@@ -22,9 +22,7 @@ def withdraw_delivery(delivery: Delivery, *, by: User, reason: str) -> Delivery:
     if not reason.strip():
         raise ReasonNeeded("Say why it is given up, for whoever looks for it.")
     job = lock_job_of(delivery)
-    delivery.move(
-        Status.WITHDRAWN, actor=name_of(by), note=reason
-    )
+    delivery.move(Status.WITHDRAWN, actor=name_of(by), note=reason)
     settle_job(job, actor=name_of(by))
     return delivery
 
