@@ -45,15 +45,20 @@ def _approved(job: Job) -> Explanation:
         return Explanation(sentence, what, "reviewers", since=rows[-1].finished_at)
     first = min(owed, key=_urgency)
     said = explain_delivery(first)
-    others = f" {len(owed) - 1} more are not there yet." if owed[1:] else ""
     return Explanation(
-        f"{decided}; {said.sentence}{others}",
+        f"{decided}; {said.sentence}{_and_others(len(owed) - 1)}",
         said.what,
         said.who,
         said.waiting_for,
         said.since or job.finished_at,
         said.by,
     )
+
+
+def _and_others(count: int) -> str:
+    if not count:
+        return ""
+    return f" {count} more {'is' if count == 1 else 'are'} not there yet."
 
 
 def explain_delivery(delivery: Delivery) -> Explanation:

@@ -24,6 +24,7 @@ from tests.house import (  # noqa: F401  (fixtures)
     review,
     shop,
 )
+from tests.postbox import postbox  # noqa: F401  (a fixture)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.utils import timezone
 from werkzeug import Request
 
+from jobs.models import Pause
 from reviews.models import (
     Decision,
     Delivery,
@@ -80,3 +82,10 @@ def listening(*, backlog: int | None) -> Iterator[str]:
         if backlog is not None:
             port.listen(backlog)
         yield f"http://127.0.0.1:{port.getsockname()[1]}/"
+
+
+def hold(scope: str) -> Pause:
+    """A pause by olivia."""
+    return Pause.objects.create(
+        scope=scope, reason="person", actor="olivia", began_at=timezone.now()
+    )

@@ -20,7 +20,14 @@ from reviews.models import (
 )
 from reviews.services.decide import approve
 from reviews.services.sending import LEASE, claim_deliveries, record
-from tests.deliveries import A_MONTH, notes, only_delivery, received, send_when_due
+from tests.deliveries import (
+    A_MONTH,
+    listening,
+    notes,
+    only_delivery,
+    received,
+    send_when_due,
+)
 from tests.house import (
     SECRET,
     seen,

@@ -2,9 +2,6 @@
 
 import json
 import socket
-import socketserver
-import threading
-from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.policy import SMTP
 from typing import Any
@@ -87,59 +84,8 @@ def test_an_address_cannot_add_headers(note, review, ann, mailoutbox):
     assert mailoutbox == []
 
 
-class Postbox(socketserver.ThreadingTCPServer):
-    """Speaks as much SMTP as is needed, and keeps what it takes."""
-
-    daemon_threads = True
-
-    def __init__(self, to_recipients: str) -> None:
-        super().__init__(("127.0.0.1", 0), Letter)
-        self.to_recipients, self.letters = to_recipients, []
-        self.hangs_up = False
-
-
-class Letter(socketserver.StreamRequestHandler):
-    server: Postbox
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            verb = line[:4].upper()
-            answer = "250 fine"
-            if verb == b"RCPT":
-                answer = self.server.to_recipients
-            if verb == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                lines = iter(self.rfile.readline, b".\r\n")
-                self.server.letters.append(b"".join(lines))
-                if self.server.hangs_up:
-                    return
-            self.wfile.write(f"{answer}\r\n".encode())
-            if verb == b"QUIT":
-                return
-
-
-@pytest.fixture
-def postbox(settings) -> Iterator[Callable[[str], Postbox]]:
-    """Start a mail server that answers so to each recipient."""
-    open_now = []
-
-    def start(to_recipients: str = "250 fine") -> Postbox:
-        server = Postbox(to_recipients)
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        open_now.append(server)
-        settings.EMAIL_BACKEND = email.SMTP
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
-        return server
-
-    yield start
-    for server in open_now:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_mail_travels_over_smtp_as_it_was_stored(inbox, approval, postbox):
-    server = postbox()
+    server = postbox
 
     send_due()
 
@@ -151,7 +97,7 @@ def test_a_mail_travels_over_smtp_as_it_was_stored(inbox, approval, postbox):
 
 
 def test_a_mail_whose_receipt_was_lost_waits_for_a_person(inbox, approval, postbox):
-    server = postbox()
+    server = postbox
     server.hangs_up = True
 
     send_due()
@@ -169,7 +115,8 @@ def test_a_mail_whose_receipt_was_lost_waits_for_a_person(inbox, approval, postb
 def test_a_recipient_who_is_refused_for_now_is_tried_again(
     inbox, approval, postbox, answer, status
 ):
-    server = postbox(answer)
+    server = postbox
+    server.to_recipients = answer
 
     send_due()
 

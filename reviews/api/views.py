@@ -64,24 +64,24 @@ class DeliveryViewSet(
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, id: str) -> Response:
         """Send what failed or is uncertain once more, as it was approved."""
-        note = _said(Note, request).get("note", "")
-        resend_delivery(self._whole(), by=self.person, note=note)
+        delivery, note = self._whole(), _note(request)
+        resend_delivery(delivery, by=self.person, note=note)
         return self._shown()
 
     @extend_schema(request=shapes.Reason, responses=shapes.DeliveryDetail)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, id: str) -> Response:
         """Give it up; a reason is required."""
-        reason = _said(shapes.Reason, request)["reason"]
-        withdraw_delivery(self._whole(), by=self.person, reason=reason)
+        delivery, said = self._whole(), _said(shapes.Reason, request)
+        withdraw_delivery(delivery, by=self.person, reason=said["reason"])
         return self._shown()
 
     @extend_schema(request=Note, responses=shapes.DeliveryDetail)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, id: str) -> Response:
         """Note that what was uncertain has arrived."""
-        note = _said(Note, request).get("note", "")
-        confirm_delivery(self._whole(), by=self.person, note=note)
+        delivery, note = self._whole(), _note(request)
+        confirm_delivery(delivery, by=self.person, note=note)
         return self._shown()
 
     def _whole(self) -> Delivery:
@@ -117,21 +117,25 @@ class JobReviewViewSet(viewsets.GenericViewSet[Job]):
     @action(detail=True, methods=["post"])
     def recall(self, request: Request, public_id: str) -> Response:
         """Take its approval back, while nothing has left."""
-        note = _said(Note, request).get("note", "")
-        recall_job(self.get_object(), by=self.person, note=note)
+        job, note = self.get_object(), _note(request)
+        recall_job(job, by=self.person, note=note)
         return self._shown()
 
     @extend_schema(request=Note, responses=JobDetail)
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, public_id: str) -> Response:
         """Ask for a decision once more, after nobody came in time."""
-        note = _said(Note, request).get("note", "")
-        reopen_review(self.get_object(), by=self.person, note=note)
+        job, note = self.get_object(), _note(request)
+        reopen_review(job, by=self.person, note=note)
         return self._shown()
 
     def _shown(self) -> Response:
         context = self.get_serializer_context()
         return Response(JobDetail(self.get_object(), context=context).data)
+
+
+def _note(request: Request) -> str:
+    return str(_said(Note, request).get("note", ""))
 
 
 def _said(shape: Any, request: Request) -> dict[str, Any]:
