@@ -25,6 +25,7 @@ GROUPS = {
         "jobs.view_sweep",
         "jobs.view_webhookreceipt",
         "reviews.view_delivery",
+        "reviews.resend_delivery",
     ],
     "Reviewers": [
         *VIEW_JOBS,

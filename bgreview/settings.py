@@ -174,6 +174,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.models.job.Status",
+        "DeliveryStatus": "reviews.models.delivery.Status",
+    },
 }
 
 # ---- mail ------------------------------------------------------------------------

@@ -8,13 +8,15 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from bgreview import health
 from jobs import webhooks
+from jobs.api import urls as jobs_api
 from jobs.kit.problems import not_found
+from reviews.api import urls as reviews_api
 
 docs = SpectacularSwaggerSplitView.as_view(template_name="api_docs.html")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include(("jobs.api.urls", "api"))),
+    path("api/v1/", include((jobs_api.urlpatterns + reviews_api.urlpatterns, "api"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),
     re_path(r"^api(?:/|$)", not_found),

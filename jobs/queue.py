@@ -21,6 +21,7 @@ class Regular:
 REGULARS = [
     Regular("sweep", "jobs.sweep.sweep", SWEEPS),
     Regular("outbox", "reviews.outbox.outbox", DEFAULT),
+    Regular("reminders", "reviews.reminders.reminders", DEFAULT),
 ]
 
 

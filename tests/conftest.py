@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from jobs.services import liveness
 from tests import append_only, databases
+from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
     bob,
@@ -24,6 +25,7 @@ from tests.house import (  # noqa: F401  (fixtures)
     review,
     shop,
 )
+from tests.postbox import postbox  # noqa: F401  (a fixture)
 from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -105,6 +105,7 @@ def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str
     waiting = [Job.Status.QUEUED, Job.Status.RUNNING]
     return {
         "step": next((panel.action for panel in panels if panel.action), None),
+        "verbs": [verb for panel in panels for verb in panel.verbs],
         "can_retry": job.status in RETRYABLE and may("jobs.retry_job"),
         "can_check": job.status in waiting and may("jobs.retry_job"),
         "can_cancel": job.may_become(Job.Status.CANCELLED) and may("jobs.cancel_job"),
