@@ -23,6 +23,7 @@ from tests.house import (  # noqa: F401  (fixtures)
     review,
     shop,
 )
+from tests.unguarded import unguarded  # noqa: F401  (fixture)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [
