@@ -22,6 +22,7 @@ GROUPS = {
         "jobs.retry_job",
         "jobs.view_pause",
         "jobs.view_sweep",
+        "jobs.view_finding",
         "reviews.view_delivery",
     ],
     "Reviewers": [
@@ -33,6 +34,7 @@ GROUPS = {
     "Managers": [
         *VIEW_JOBS,
         *VIEW_REVIEWS,
+        "jobs.hold_job",
         "jobs.add_jobtype",
         "jobs.change_jobtype",
         "jobs.add_jobtypeversion",
@@ -40,6 +42,7 @@ GROUPS = {
         "jobs.add_pause",
         "jobs.change_pause",
         "jobs.view_sweep",
+        "jobs.view_finding",
         "jobs.view_apitoken",
         "jobs.delete_apitoken",
         "reviews.add_reviewpolicy",
@@ -58,6 +61,7 @@ GROUPS = {
         *VIEW_REVIEWS,
         "jobs.view_pause",
         "jobs.view_sweep",
+        "jobs.view_finding",
         "reviews.view_destination",
         "reviews.view_destinationversion",
     ],

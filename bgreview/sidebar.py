@@ -76,6 +76,12 @@ PLACES: dict[str, list[Place]] = {
         Place("Pauses", "pauses", "admin:jobs_pause_changelist", ("jobs.view_pause",)),
         Place("Sweeps", "sweeps", "admin:jobs_sweep_changelist", ("jobs.view_sweep",)),
         Place(
+            "Findings",
+            "info",
+            "admin:jobs_finding_changelist",
+            ("jobs.view_finding",),
+        ),
+        Place(
             "API tokens",
             "tokens",
             "admin:jobs_apitoken_changelist",

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 from jobs.doctor.checks import Found, Scope, finds, job_name, known_jobs
 from jobs.kit.canonical import digest_of
+from jobs.lifecycle import lock
 from jobs.models import Job, JobEvent, Pause
 from reviews.models import Decision, Delivery, DeliveryAttempt, Review
 from reviews.services import mend
@@ -22,8 +24,10 @@ ON_ITS_WAY = [Sent.SENDING, Sent.DELIVERED, Sent.UNCERTAIN]
 OPEN_REVIEW = Review.objects.filter(job=OuterRef("pk"), closed_at=None)
 
 
-def _deliveries(rows: QuerySet[Delivery], sentence: str) -> Iterator[Found]:
-    for delivery in rows.select_related("job", "destination").iterator():
+def _deliveries(
+    scope: Scope, rows: QuerySet[Delivery], sentence: str
+) -> Iterator[Found]:
+    for delivery in scope.some(rows.select_related("job", "destination")):
         yield Found(name_of(delivery), sentence.format(delivery=delivery))
 
 
@@ -37,7 +41,7 @@ def name_of(delivery: Delivery) -> str:
 @finds("review_missing")
 def review_missing(scope: Scope) -> Iterator[Found]:
     rows = Job.objects.filter(~Exists(OPEN_REVIEW), status=Status.AWAITING_REVIEW)
-    for job in rows.iterator():
+    for job in scope.some(rows):
         yield Found(
             job_name(job),
             "It waits for a review that is not open: it is to be opened.",
@@ -48,7 +52,7 @@ def review_missing(scope: Scope) -> Iterator[Found]:
 @finds("review_left_open")
 def review_left_open(scope: Scope) -> Iterator[Found]:
     rows = Review.objects.open().exclude(job__status=Status.AWAITING_REVIEW)
-    for review in rows.select_related("job").iterator():
+    for review in scope.some(rows.select_related("job")):
         yield Found(
             job_name(review.job),
             f"Its review is open, but it is {review.job.status}: it is to be closed.",
@@ -61,7 +65,7 @@ def review_never_due(scope: Scope) -> Iterator[Found]:
     rows = Review.objects.open().filter(
         job__status=Status.AWAITING_REVIEW, job__wake_at=None
     )
-    for review in rows.select_related("job").iterator():
+    for review in scope.some(rows.select_related("job")):
         yield Found(
             job_name(review.job),
             "Its review never comes to an end: it is to be woken when that is due.",
@@ -82,7 +86,7 @@ def approved_without_deliveries(scope: Scope) -> Iterator[Found]:
         content_hash=F("review__job__approved_hash"),
         review__job__status__in=[Status.APPROVED, Status.DELIVERED],
     ).exclude(request_hashes=[])
-    for decision in rows.select_related("review__job", "by").iterator():
+    for decision in scope.some(rows.select_related("review__job", "by")):
         yield Found(
             job_name(decision.review.job),
             f"{decision.by} approved that it be sent, and no delivery of it is there: "
@@ -95,7 +99,7 @@ def delivered_too_soon(scope: Scope) -> Iterator[Found]:
     owed = Delivery.objects.filter(job=OuterRef("pk")).exclude(status__in=OVER)
     arrived = Delivery.objects.filter(job=OuterRef("pk"), status=Sent.DELIVERED)
     rows = Job.objects.filter(Exists(owed) | ~Exists(arrived), status=Status.DELIVERED)
-    for job in rows.iterator():
+    for job in scope.some(rows):
         yield Found(
             job_name(job),
             "It counts as delivered, but not all of its deliveries have arrived: "
@@ -117,7 +121,7 @@ def stuck_sending(scope: Scope) -> Iterator[Found]:
     rows = Delivery.objects.filter(
         ~Exists(tried_lately), status=Sent.SENDING, wake_at__gt=scope.now
     )
-    for delivery in rows.select_related("job", "destination").iterator():
+    for delivery in scope.some(rows.select_related("job", "destination")):
         yield Found(
             name_of(delivery),
             f"Its try to reach {delivery.destination} never ended: it is to be made "
@@ -131,9 +135,10 @@ def delivery_long_due(scope: Scope) -> Iterator[Found]:
     if Pause.objects.active().filter(scope__startswith="de").exists():
         return iter(())  # of deliveries, or of a destination: then they wait
     return _deliveries(
+        scope,
         Delivery.objects.due(scope.now - LATE),
         "It was to be sent to {delivery.destination} at "
-        "{delivery.wake_at:%d %b %H:%M} UTC, and nobody did: see whether a worker runs.",
+        "{delivery.wake_at:%d %b %H:%M} UTC, and was not: see whether a worker runs.",
     )
 
 
@@ -148,6 +153,7 @@ def sent_unapproved(scope: Scope) -> Iterator[Found]:
     )
     left = Q(status__in=ON_ITS_WAY) | Q(tries__gt=0)
     return _deliveries(
+        scope,
         Delivery.objects.filter(left).exclude(approving),
         "It was sent to {delivery.destination}, and no decision approves what it says: "
         "tell the receiver.",
@@ -157,14 +163,10 @@ def sent_unapproved(scope: Scope) -> Iterator[Found]:
 @finds("request_not_as_approved")
 def request_not_as_approved(scope: Scope) -> Iterator[Found]:
     """The stored request has the hash that was decided on; erased ones have none."""
-    rows = scope.part_of(Delivery.objects.order_by())
-    known = known_jobs("request_not_as_approved")
-    rows |= Delivery.objects.order_by().filter(job__public_id__in=known)
+    known = Q(job__public_id__in=known_jobs("request_not_as_approved"))
+    rows = scope.part_of(Delivery.objects.order_by(), known)
     for delivery in rows.select_related("job", "decision").iterator(chunk_size=500):
-        said = delivery.request_hash in delivery.decision.request_hashes
-        if not said or (
-            delivery.request and _digest(delivery) != delivery.request_hash
-        ):
+        if not _is_as_approved(delivery):
             yield Found(
                 name_of(delivery),
                 "Its request is not the one that was approved: withdraw it if it has "
@@ -172,42 +174,55 @@ def request_not_as_approved(scope: Scope) -> Iterator[Found]:
             )
 
 
-def _digest(delivery: Delivery) -> str:
+def _is_as_approved(delivery: Delivery) -> bool:
+    if delivery.request_hash not in delivery.decision.request_hashes:
+        return False
+    if not delivery.request:
+        return True
     try:
         stored = json.loads(delivery.request)
-        return digest_of([delivery.destination_version_id, stored])
     except ValueError:
-        return ""
+        return False
+    digest = digest_of([delivery.destination_version_id, stored])
+    return digest == delivery.request_hash
 
 
 @finds("deliveries_not_as_told")
 def deliveries_not_as_told(scope: Scope) -> Iterator[Found]:
     """The events of a job's deliveries end at the statuses that these have."""
-    rows = scope.part_of(Job.objects.order_by())
-    known = known_jobs("deliveries_not_as_told")
-    rows |= Job.objects.order_by().filter(public_id__in=known)
-    told = JobEvent.objects.filter(kind=Delivery.EVENT_KIND).order_by("seq")
-    rows = rows.filter(approved_hash__gt="").prefetch_related(
+    known = Q(public_id__in=known_jobs("deliveries_not_as_told"))
+    rows = scope.part_of(Job.objects.order_by(), known)
+    rows = rows.exclude(approved_hash="").prefetch_related(
         Prefetch("deliveries", Delivery.objects.only("job", "status")),
-        Prefetch("events", told, to_attr="told"),
+        Prefetch("events", JobEvent.objects.filter(kind=Delivery.EVENT_KIND)),
     )
-    for job in rows.iterator(chunk_size=500):
-        stored = Counter(d.status for d in job.deliveries.all())
-        if (ends := _replayed(job.told)) != stored:
+    for suspect in rows.iterator(chunk_size=500):
+        if _stored(suspect) == _told(suspect):
+            continue
+        # One may have moved between the questions: while its job is locked none does.
+        with transaction.atomic():
+            (job,) = lock(Job.objects.filter(pk=suspect.pk))
+            stored, told = _stored(job), _told(job)
+        if stored != told:
             yield Found(
                 job_name(job),
                 f"Its deliveries are {_said(stored)}, but its history ends at "
-                f"{_said(ends)}: somebody wrote the rows by hand.",
+                f"{_said(told)}: somebody wrote the rows by hand.",
             )
 
 
-def _replayed(events: list[JobEvent]) -> Counter[str]:
-    """How many deliveries are in each status, by what the events say."""
+def _stored(job: Job) -> Counter[str]:
+    """How many deliveries of this job are in each status."""
+    return Counter(delivery.status for delivery in job.deliveries.all())
+
+
+def _told(job: Job) -> Counter[str]:
+    """The same, by what the events say."""
     count: Counter[str] = Counter()
-    for event in events:
-        count[event.became] += 1
-        if event.was:
-            count[event.was] -= 1
+    for event in job.events.all():
+        if event.kind == Delivery.EVENT_KIND:
+            count[event.became] += 1
+            count[event.was] -= bool(event.was)
     return Counter({status: n for status, n in count.items() if n})
 
 

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from math import ceil
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Max, Min, Model, Q, QuerySet
 
 from jobs.models import Finding, Job
 
+Row = TypeVar("Row", bound=Model)
 SHARE = 10_000  # rows of a large table that one run reads: half new, half in turn
 
 
 class About(StrEnum):
-    """Rows keep their promises wherever they are; the house is what runs around them."""
+    """What rows look like, wherever they are; or what runs around them."""
 
     ROWS = "rows"
     HOUSE = "house"
@@ -24,25 +25,30 @@ class About(StrEnum):
 
 @dataclass(frozen=True)
 class Scope:
-    """When it is looked, and whether at all of the tables that are read in turns."""
+    """When it is looked, for how much, and whether at all of the large tables."""
 
     now: datetime
+    most: int
     whole: bool = False
 
-    def part_of(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """The newest of these rows, and those whose turn it is today.
+    def some(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """As many of these as are told of one rule."""
+        return rows[: self.most]
 
-        Every row has its turn: a million jobs are through in two hundred days, and
-        ten thousand every day.
+    def part_of(self, rows: QuerySet[Row], known: Q) -> QuerySet[Row]:
+        """The newest of these rows, those whose turn it is today, and those `known`.
+
+        Every row has its turn: ten thousand are read every day, and a million jobs in
+        two hundred days.
         """
-        ends = _model(rows)._default_manager.aggregate(first=Min("pk"), last=Max("pk"))
+        ends = rows.model._default_manager.aggregate(first=Min("pk"), last=Max("pk"))
         if self.whole or ends["last"] is None:
             return rows
         half = SHARE // 2
         turns = ceil((ends["last"] - ends["first"] + 1) / half)
         start = ends["first"] + self.now.toordinal() % turns * half
         turn = Q(pk__gte=start, pk__lt=start + half)
-        return rows.filter(turn | Q(pk__gt=ends["last"] - half))
+        return rows.filter(turn | Q(pk__gt=ends["last"] - half) | known)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,3 @@ def known_jobs(rule: str) -> list[UUID]:
     open_now = Finding.objects.open().filter(rule=rule, subject__startswith="job ")
     names = open_now.values_list("subject", flat=True)
     return [UUID(name.removeprefix("job ").split(",")[0]) for name in names]
-
-
-def _model(rows: QuerySet[Any]) -> type[Model]:
-    return rows.model

@@ -27,8 +27,8 @@ ACCEPTED = [Status.APPROVED, Status.DELIVERED]
 OPEN_ATTEMPT = Attempt.objects.filter(job=OuterRef("pk"), ended_at=None)
 
 
-def _jobs(rows: QuerySet[Job], sentence: str) -> Iterator[Found]:
-    for job in rows.iterator():
+def _jobs(scope: Scope, rows: QuerySet[Job], sentence: str) -> Iterator[Found]:
+    for job in scope.some(rows):
         yield Found(job_name(job), sentence.format(job=job))
 
 
@@ -40,6 +40,7 @@ def two_open_attempts(scope: Scope) -> Iterator[Found]:
     running = Attempt.objects.filter(ended_at=None).order_by().values("job")
     twice = running.annotate(n=Count("pk")).filter(n__gt=1)
     return _jobs(
+        scope,
         Job.objects.filter(pk__in=twice.values("job")),
         "Two of its attempts are open: end all but the last by hand.",
     )
@@ -48,13 +49,16 @@ def two_open_attempts(scope: Scope) -> Iterator[Found]:
 @finds("running_without_attempt")
 def running_without_attempt(scope: Scope) -> Iterator[Found]:
     rows = Job.objects.filter(~Exists(OPEN_ATTEMPT), status=Status.RUNNING)
-    return _jobs(rows, "It is running, and no attempt is: cancel it, then retry it.")
+    return _jobs(
+        scope, rows, "It is running, and no attempt is: cancel it, then retry it."
+    )
 
 
 @finds("queued_yet_accepted")
 def queued_yet_accepted(scope: Scope) -> Iterator[Found]:
     accepted = OPEN_ATTEMPT.exclude(response_id=None)
-    for job in Job.objects.filter(Exists(accepted), status=Status.QUEUED).iterator():
+    queued = Job.objects.filter(Exists(accepted), status=Status.QUEUED)
+    for job in scope.some(queued):
         yield Found(
             job_name(job),
             "It is queued, but the provider works on it: it is to be running.",
@@ -66,6 +70,7 @@ def queued_yet_accepted(scope: Scope) -> Iterator[Found]:
 def answered_without_result(scope: Scope) -> Iterator[Found]:
     results = Result.objects.filter(job=OuterRef("pk"))
     return _jobs(
+        scope,
         Job.objects.filter(~Exists(results), status__in=ANSWERED),
         "It is {job.status} and has no result: look at its attempts and their answers.",
     )
@@ -77,6 +82,7 @@ def approved_hash_of_no_result(scope: Scope) -> Iterator[Found]:
         job=OuterRef("pk"), content_hash=OuterRef("approved_hash")
     )
     return _jobs(
+        scope,
         Job.objects.filter(~Exists(fitting), status__in=ACCEPTED),
         "None of its results has the approved hash: compare them with the decision.",
     )
@@ -89,7 +95,7 @@ def approved_hash_of_no_result(scope: Scope) -> Iterator[Found]:
 def never_woken(scope: Scope) -> Iterator[Found]:
     """A job that waits for a review is the reviews' to wake."""
     waiting = [status for status in OPEN if status != Status.AWAITING_REVIEW]
-    for job in Job.objects.filter(status__in=waiting, wake_at=None).iterator():
+    for job in scope.some(Job.objects.filter(status__in=waiting, wake_at=None)):
         yield Found(
             job_name(job),
             f"It is {job.status} and nothing will look at it: it is to be woken.",
@@ -104,6 +110,7 @@ def long_due(scope: Scope) -> Iterator[Found]:
     if Pause.objects.of_starts().exists():
         late = late.exclude(status=Status.QUEUED, deadline_at__gt=scope.now)
     return _jobs(
+        scope,
         late,
         "It was to be looked at {job.wake_at:%d %b %H:%M} UTC, and nobody did: "
         "see whether a worker runs.",
@@ -115,7 +122,7 @@ def unsettled_for_long(scope: Scope) -> Iterator[Found]:
     rows = Attempt.objects.filter(
         wake_at__isnull=False, settled_at=None, ended_at__lt=scope.now - UNSETTLED
     )
-    for attempt in rows.select_related("job").iterator():
+    for attempt in scope.some(rows.select_related("job")):
         yield Found(
             f"{job_name(attempt.job)}, attempt {attempt.number}",
             f"It ended {attempt.ended_at:%d %b} and may still run at the provider: "
@@ -137,7 +144,7 @@ def lost_create(scope: Scope) -> Iterator[Found]:
         failure_class="lost",
         ended_at__range=(scope.now - KEPT, scope.now - LOST),
     )
-    for attempt in lost.select_related("job").iterator():
+    for attempt in scope.some(lost.select_related("job")):
         yield Found(
             f"{job_name(attempt.job)}, attempt {attempt.number}",
             "Its response never showed up, and may have been paid for: look at the "
@@ -150,8 +157,8 @@ def lost_create(scope: Scope) -> Iterator[Found]:
 
 @finds("broken_history")
 def broken_history(scope: Scope) -> Iterator[Found]:
-    rows = scope.part_of(Job.objects.order_by())
-    rows |= Job.objects.order_by().filter(public_id__in=known_jobs("broken_history"))
+    known = Q(public_id__in=known_jobs("broken_history"))
+    rows = scope.part_of(Job.objects.order_by(), known)
     for job, broken in broken_histories(list(rows.values_list("pk", flat=True))):
         yield Found(job_name(job), f"{' '.join(broken)} Compare it with a backup.")
 
@@ -160,11 +167,10 @@ def broken_history(scope: Scope) -> Iterator[Found]:
 def status_not_as_told(scope: Scope) -> Iterator[Found]:
     moves = JobEvent.objects.filter(job=OuterRef("pk"), kind=Job.EVENT_KIND)
     last = Subquery(moves.order_by("-seq").values("became")[:1])
-    rows = scope.part_of(Job.objects.order_by())
-    known = known_jobs("status_not_as_told")
-    rows |= Job.objects.order_by().filter(public_id__in=known)
+    known = Q(public_id__in=known_jobs("status_not_as_told"))
+    rows = scope.part_of(Job.objects.order_by(), known)
     told = rows.annotate(told=last).filter(~Q(told=F("status")) | Q(told=None))
-    for job in told.iterator():
+    for job in scope.some(told):
         yield Found(
             job_name(job),
             f"It is {job.status}, but its history ends at {job.told or 'nothing'}: "
@@ -181,11 +187,13 @@ def stale_pause(scope: Scope) -> Iterator[Found]:
         Q(probe_at=None) | Q(probe_at__lt=scope.now - STALE_PROBE)
     )
     forgotten = Q(reason="person", began_at__lt=scope.now - STALE_PAUSE)
-    for pause in Pause.objects.active().filter(unprobed | forgotten).iterator():
+    for pause in scope.some(Pause.objects.active().filter(unprobed | forgotten)):
+        is_mendable = pause.reason != "person" and pause.probe_at is None
         yield Found(
             f"pause {pause.pk}",
             f"{pause} since {pause.began_at:%d %b %H:%M} UTC, and nobody tries whether "
             "its reason is gone: end it if it is.",
+            partial(mend.probe, pause) if is_mendable else None,
         )
 
 
@@ -193,7 +201,7 @@ def stale_pause(scope: Scope) -> Iterator[Found]:
 def receipt_waits(scope: Scope) -> Iterator[Found]:
     overdue = Q(wake_at=None) | Q(wake_at__lt=scope.now - LATE)
     waiting = WebhookReceipt.objects.filter(outcome=WebhookReceipt.Outcome.WAITS)
-    for receipt in waiting.filter(overdue).iterator():
+    for receipt in scope.some(waiting.filter(overdue)):
         yield Found(
             f"receipt {receipt.pk}",
             f"The provider told of {receipt.response_id}, and nobody looked whose it "

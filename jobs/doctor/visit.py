@@ -50,7 +50,7 @@ def daily() -> dict[str, int]:
 
 def examine(*about: About, whole: bool = False) -> Diagnosis:
     """Ask every check about these; only looks."""
-    scope = Scope(timezone.now(), whole)
+    scope = Scope(timezone.now(), MOST + 1, whole)
     looked = {c.rule: list(islice(c.look(scope), MOST + 1)) for c in all_checks(*about)}
     return Diagnosis(
         {rule: found[:MOST] for rule, found in looked.items()},

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
+TONES = {  # of jobs, deliveries, pauses, sweeps, findings; what is not named is idle
     "running": "busy",
     "at_work": "good",
     "active": "good",
@@ -16,6 +16,7 @@ TONES = {  # of jobs, deliveries, pauses, sweeps; what is not named is idle
     "awaiting_review": "wait",
     "uncertain": "wait",
     "in_force": "wait",
+    "still_so": "bad",
     "completed": "good",
     "approved": "good",
     "delivered": "good",

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.lifecycle import Line, add_events, lock
-from jobs.models import Job, Sweep, WebhookReceipt
+from jobs.models import Job, Pause, Sweep, WebhookReceipt
 from jobs.models.job import ASKED_ABOUT, OPEN
 
 DOCTOR = "doctor"  # who stands in the history
@@ -60,6 +60,13 @@ def end_dead(sweep: Sweep) -> bool:
 
 
 def wake_receipt(receipt: WebhookReceipt) -> bool:
+    """Have the next sweep look whose response it tells of."""
     forgotten = WebhookReceipt.objects.filter(pk=receipt.pk, wake_at=None)
     waiting = forgotten.filter(outcome=WebhookReceipt.Outcome.WAITS)
     return bool(waiting.update(wake_at=timezone.now()))
+
+
+def probe(pause: Pause) -> bool:
+    """Have the next sweep try whether its reason is gone."""
+    unprobed = Pause.objects.active().filter(pk=pause.pk, probe_at=None)
+    return bool(unprobed.update(probe_at=timezone.now()))
