@@ -94,6 +94,8 @@ class Courier:
                 return await self._provider.look(known)
             case Kind.STOP:
                 return await self._provider.cancel(known)
+            case Kind.DELETE:
+                return await self._provider.delete(known)
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(CLOSING)

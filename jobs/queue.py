@@ -1,10 +1,11 @@
 """The schedules, and the only caller of django_q: the queue is a doorbell."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django_q.models import Schedule
+from django_q.models import Schedule, Task
 from django_q.tasks import async_task
 
 SWEEPS = "sweeps"
@@ -33,6 +34,7 @@ class Regular:
 REGULARS = [
     Regular("sweep", "jobs.sweep.sweep", SWEEPS),
     Regular("outbox", "reviews.outbox.outbox", DEFAULT),
+    Regular("cleanup", "jobs.cleanup.hourly", DEFAULT, HOUR),
     Regular("doctor", "jobs.doctor.visit.daily", DEFAULT, DAY),
 ]
 
@@ -51,6 +53,11 @@ def wrong_schedules(lanes: int) -> list[str]:
     right = [n for n, f in wanted.items() if Schedule.objects.filter(name=n, **f)]
     too_many = _ours().exclude(name__in=wanted).values_list("name", flat=True)
     return [*(name for name in wanted if name not in right), *too_many]
+
+
+def finished_tasks(before: datetime) -> QuerySet[Task]:
+    """The queue's own rows of tasks that ended before then."""
+    return Task.objects.filter(stopped__lt=before)
 
 
 def ring(cluster: str) -> None:

@@ -13,7 +13,8 @@ from django.utils.dateparse import parse_datetime
 from jobs.courier import Courier, Probe
 from jobs.models import Sweep
 from jobs.pulse import Pulse
-from jobs.services.errands import Errand
+from jobs.services.deletions import claim_deletions, note_deletions
+from jobs.services.errands import Errand, Kind
 from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
 from jobs.services.start import claim_jobs, claim_unsettled
@@ -50,6 +51,7 @@ def turn(courier: Courier, wait: float) -> int:
     most = BATCH[connection.vendor]
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
+    courier.send(claim_deletions(min(courier.room, most)))
     courier.send(Probe(pause) for pause in claim_probes())
     return receive(courier, wait)
 
@@ -61,6 +63,8 @@ def receive(courier: Courier, wait: float) -> int:
         if isinstance(probe, Probe):
             note_probe(probe.pause, probe.reply)
     errands = [errand for errand in back if isinstance(errand, Errand)]
-    if errands:
-        apply(errands)
+    note_deletions([errand for errand in errands if errand.kind is Kind.DELETE])
+    answers = [errand for errand in errands if errand.kind is not Kind.DELETE]
+    if answers:
+        apply(answers)
     return len(back)

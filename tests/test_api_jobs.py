@@ -402,6 +402,8 @@ DETAIL = BRIEF | {
     "input",
     "metadata",
     "deadline_at",
+    "legal_hold",
+    "erased_at",
     "progress",
     "attempt",
     "failure",

@@ -145,6 +145,13 @@ def lost_create(world: World) -> Job:
     return world.queued
 
 
+def copy_not_deleted(world: World) -> Job:
+    past = timezone.now() - timedelta(days=2)
+    rows_of(world.waiting).update(erased_at=past)
+    world.waiting.attempts.update(delete_at=timezone.now() + LONG_AGO)
+    return world.waiting
+
+
 def broken_history(world: World) -> Job:
     JobEvent.objects.filter(job=world.waiting, seq=2).update(actor="eve")
     return world.waiting
@@ -231,6 +238,7 @@ BROKEN_JOBS: list[tuple[str, Callable[[World], Job], bool]] = [
     ("long_due", long_due, False),
     ("unsettled_for_long", unsettled_for_long, False),
     ("lost_create", lost_create, False),
+    ("copy_not_deleted", copy_not_deleted, False),
     ("broken_history", broken_history, False),
     ("status_not_as_told", status_not_as_told, False),
     ("review_missing", review_missing, True),

@@ -130,6 +130,19 @@ def unsettled_for_long(scope: Scope) -> Iterator[Found]:
         )
 
 
+@finds("copy_not_deleted")
+def copy_not_deleted(scope: Scope) -> Iterator[Found]:
+    rows = Attempt.objects.filter(
+        delete_at__isnull=False, job__erased_at__lt=scope.now - UNSETTLED
+    )
+    for attempt in scope.some(rows.select_related("job")):
+        yield Found(
+            f"{job_name(attempt.job)}, attempt {attempt.number}",
+            f"Its content was deleted here, but {attempt.response_id} is still at the "
+            "provider: look whether the key may delete it there.",
+        )
+
+
 @finds("lost_create")
 def lost_create(scope: Scope) -> Iterator[Found]:
     """Until the provider would have dropped it, its answer may still be there."""
