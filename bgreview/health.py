@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
-from jobs.models import Job, Pause, Sweep
+from jobs.models import Finding, Job, Pause, Sweep
 
 SILENT = 60  # seconds without a beat: the worker is not at work
 
@@ -60,11 +60,20 @@ def statusz(request: HttpRequest) -> JsonResponse:
         "seconds_since_beat": ages,
         "jobs": Job.objects.counts_by_status(),
         "pauses": Pause.objects.active().count(),
+        "doctor": {
+            "findings": Finding.objects.open().count(),
+            "seconds_since_visit": seconds_since(
+                Sweep.objects.last_end(Sweep.DOCTOR), now
+            ),
+        },
     }
     return JsonResponse(said, status=503 if silent else 200)
 
 
 def age_of(lane: str, now: datetime) -> float | None:
     """Seconds since this lane's last beat; None if there never was one."""
-    beat = Sweep.objects.last_beat(lane)
-    return round((now - beat).total_seconds(), 1) if beat else None
+    return seconds_since(Sweep.objects.last_beat(lane), now)
+
+
+def seconds_since(at: datetime | None, now: datetime) -> float | None:
+    return round((now - at).total_seconds(), 1) if at else None

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.kit.looks import TONES, from_now, words
-from jobs.models import Job, Sweep
+from jobs.models import Finding, Job, Sweep
 from reviews.models import Delivery, Review
 
 RECENT = 8
@@ -76,6 +76,10 @@ def _waiting(person: Any, counts: dict[str, int]) -> list[Tile]:
     tiles.append(Tile("Need an answer", action, _jobs_url("requires_action"), "wait"))
     if person.has_perm("reviews.view_delivery"):
         tiles.append(_delivery_tile())
+    findings = Finding.objects.open().count()
+    if findings and person.has_perm("jobs.view_finding"):
+        url = reverse("admin:jobs_finding_changelist")
+        tiles.append(Tile("Found by the doctor", findings, f"{url}?state=open", "bad"))
     return tiles
 
 

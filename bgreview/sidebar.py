@@ -88,6 +88,12 @@ PLACES: dict[str, list[Place]] = {
             ("jobs.view_webhookreceipt",),
         ),
         Place(
+            "Findings",
+            "info",
+            "admin:jobs_finding_changelist",
+            ("jobs.view_finding",),
+        ),
+        Place(
             "API tokens",
             "tokens",
             "admin:jobs_apitoken_changelist",

@@ -97,6 +97,8 @@ class Courier:
                 return await self._provider.look(known)
             case Kind.STOP:
                 return await self._provider.cancel(known)
+            case Kind.DELETE:
+                return await self._provider.delete(known)
 
     async def _inquire(self, inquiry: Inquiry) -> Any:
         ask = self._provider.cancel if inquiry.stops else self._provider.look

@@ -43,7 +43,11 @@ def explains(*statuses: str) -> Callable[[Explainer], Explainer]:
 
 def explain(job: Job) -> Explanation:
     """What happened, what comes next, who owes it, since when and by when."""
-    return _explainers[job.status](job)
+    explained = _explainers[job.status](job)
+    if job.erased_at is None:
+        return explained
+    sentence = f"{explained.sentence} Its content was deleted {job.erased_at:%d %b %Y}."
+    return Explanation(sentence, since=explained.since)
 
 
 @explains(Status.QUEUED)

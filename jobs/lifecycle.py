@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from django.db import models, transaction
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -33,6 +33,7 @@ class Lifecycle(models.Model):
     MOVES: ClassVar[dict[str, set[str]]]  # each status, and those it may become
     FINAL: ClassVar[frozenset[str]]  # those that carry finished_at and no wake_at
     EVENT_KIND: ClassVar[str]  # how its moves are called in the job's history
+    MOVABLE: ClassVar[Q] = Q()  # which rows may move at all
 
     status = models.CharField(max_length=20, editable=False)
     wake_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -49,6 +50,10 @@ class Lifecycle(models.Model):
 
     def may_become(self, status: str) -> bool:
         return status in self.MOVES[self.status]
+
+    def why_not(self, status: str) -> str:
+        """Why it may not become this, in words."""
+        return f"{self} is {self.status}: it cannot become {status}"
 
     def move(
         self, to: str, *, actor: str = SYSTEM, note: str = "", **changes: Any
@@ -95,9 +100,7 @@ def move_all(moves: Sequence[Move], *, actor: str = SYSTEM) -> None:
 def _make(moves: Sequence[Move], actor: str, now: datetime) -> None:
     for move in moves:
         if not move.row.may_become(move.to):
-            raise MoveRefused(
-                f"{move.row} is {move.row.status}: it cannot become {move.to}"
-            )
+            raise MoveRefused(move.row.why_not(move.to))
     before = {id(move.row): move.row.status for move in moves}
     for status, group in groupby(
         sorted(moves, key=lambda m: m.row.status), key=lambda m: m.row.status
@@ -117,7 +120,7 @@ def _update(was: str, moves: list[Move], now: datetime) -> None:
     model = type(moves[0].row)
     revisions = [move.row.revision for move in moves]
     fields = set().union(*(_set(move, now) for move in moves))
-    changed = model._default_manager.filter(status=was).bulk_update(
+    changed = model._default_manager.filter(model.MOVABLE, status=was).bulk_update(
         [move.row for move in moves], sorted(fields)
     )
     if changed != len(moves):

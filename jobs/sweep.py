@@ -14,7 +14,8 @@ from jobs.courier import Courier, Probe
 from jobs.models import Sweep
 from jobs.pulse import Pulse
 from jobs.services.claim import claim_jobs, claim_suspect, claim_unsettled
-from jobs.services.errands import Errand
+from jobs.services.deletions import claim_deletions, note_deletions
+from jobs.services.errands import Errand, Kind
 from jobs.services.inquiries import Inquiry, claim_inquiries, conclude
 from jobs.services.liveness import watch_webhooks
 from jobs.services.observe import apply
@@ -55,6 +56,7 @@ def turn(courier: Courier, wait: float) -> int:
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
     courier.send(claim_inquiries(min(courier.room, most)))
+    courier.send(claim_deletions(min(courier.room, most)))
     courier.send(Probe(pause) for pause in claim_probes())
     watch_webhooks()
     return receive(courier, wait)
@@ -77,6 +79,8 @@ def receive(courier: Courier, wait: float) -> int:
         elif isinstance(probe, Inquiry):
             conclude(probe)
     errands = [errand for errand in back if isinstance(errand, Errand)]
-    if errands:
-        apply(errands)
+    note_deletions([errand for errand in errands if errand.kind is Kind.DELETE])
+    answers = [errand for errand in errands if errand.kind is not Kind.DELETE]
+    if answers:
+        apply(answers)
     return len(back)

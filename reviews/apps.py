@@ -8,6 +8,6 @@ class ReviewsConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
-        from reviews import explain, receivers  # noqa: F401  (explain registers)
+        from reviews import doctor, erasure, explain, receivers  # noqa: F401  (register)
 
         receivers.connect()

@@ -164,6 +164,8 @@ def _page(
 
 
 def _is_readable(request: HttpRequest, review: Review) -> bool:
+    if review.job.erased_at:
+        return False
     approved = review.job.approved_hash
     if approved and approved == review.result.content_hash:
         return True

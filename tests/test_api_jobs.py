@@ -403,6 +403,8 @@ DETAIL = BRIEF | {
     "metadata",
     "deadline_at",
     "attempt_seconds",
+    "legal_hold",
+    "erased_at",
     "progress",
     "attempt",
     "failure",

@@ -1,6 +1,7 @@
 """The pages of the jobs app, a file per noun; importing them registers them."""
 
 from jobs.admin import (
+    finding,
     history,
     job,
     job_type,
@@ -12,6 +13,7 @@ from jobs.admin import (
 )
 
 __all__ = [
+    "finding",
     "history",
     "job",
     "job_type",

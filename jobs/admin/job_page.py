@@ -66,6 +66,7 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
         "events": job.events.select_related("beside"),
         "raws": _raws(job) if sees_all else [],
         "raw_head": RAW_HEAD,
+        "hide_traces": job.erased_at is not None,
         **_next_steps(request, job, panels),
     }
 
@@ -106,10 +107,15 @@ def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str
     return {
         "step": next((panel.action for panel in panels if panel.action), None),
         "verbs": [verb for panel in panels for verb in panel.verbs],
-        "can_retry": job.status in RETRYABLE and may("jobs.retry_job"),
+        "can_retry": _is_retryable(job) and may("jobs.retry_job"),
         "can_check": job.status in waiting and may("jobs.retry_job"),
+        "can_hold": job.erased_at is None and may("jobs.hold_job"),
         "can_cancel": job.may_become(Job.Status.CANCELLED) and may("jobs.cancel_job"),
     }
+
+
+def _is_retryable(job: Job) -> bool:
+    return job.status in RETRYABLE and job.may_become(Job.Status.QUEUED)
 
 
 def raw_response(request: HttpRequest, pk: int) -> HttpResponse:

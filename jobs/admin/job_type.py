@@ -127,7 +127,14 @@ class JobTypeAdmin(VersionedAdmin):
 
     list_display = ("title", "name", "state", "version", "description")
     search_fields = ("title", "name")
-    fields = ("name", "title", "description", "is_active")
+    fields = (
+        "name",
+        "title",
+        "description",
+        "is_active",
+        "keep_days",
+        "deletes_at_provider",
+    )
     ordering = ("name",)
     sortable_by = ()
     version_model = JobTypeVersion

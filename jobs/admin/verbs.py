@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +18,7 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
+from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job
 
 
@@ -33,6 +35,14 @@ VERBS = {
     "cancel": Verb(cancel_job, "jobs.cancel_job", "was cancelled"),
     "retry": Verb(retry_job, "jobs.retry_job", "will be tried again"),
     "check": Verb(check_job, "jobs.retry_job", "is looked at now"),
+    "hold": Verb(
+        partial(set_legal_hold, on=True), "jobs.hold_job", "is on legal hold now"
+    ),
+    "release": Verb(
+        partial(set_legal_hold, on=False),
+        "jobs.hold_job",
+        "is on legal hold no longer",
+    ),
 }
 
 

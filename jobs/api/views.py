@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from jobs.api import serializers as shapes
 from jobs.kit.paging import NewestFirst
+from jobs.kit.problems import Gone
 from jobs.kit.rights import require
 from jobs.kit.strict_json import StrictJSONParser
 from jobs.models import EvidenceTrace, Job, JobTypeVersion
@@ -92,7 +93,7 @@ class JobViewSet(
     @action(detail=True)
     def result(self, request: Request, public_id: str) -> Response:
         """The approved version; before approval the newest, to those who may see it."""
-        job = self.get_object()
+        job = self._with_content()
         results = job.results.select_related("job").prefetch_related("citations")
         approved = results.filter(content_hash=job.approved_hash).last()
         if approved is None:
@@ -106,7 +107,7 @@ class JobViewSet(
     @action(detail=True, pagination_class=None, filterset_class=None)
     def evidence(self, request: Request, public_id: str) -> Response:
         """What the answer was based on, step by step."""
-        job = self.get_object()
+        job = self._with_content()
         if not job.approved_hash:
             require(self.person, "jobs.view_unapproved")
         traces = EvidenceTrace.objects.filter(attempt__job=job)
@@ -153,6 +154,12 @@ class JobViewSet(
         job = self.get_object()
         check_job(job, by=self.person)
         return self._shown(job)
+
+    def _with_content(self) -> Job:
+        job = self.get_object()
+        if job.erased_at:
+            raise Gone(f"The content of this job was deleted {job.erased_at:%d %b %Y}.")
+        return job
 
     def _note(self) -> str:
         said = shapes.Note(data=self.request.data)

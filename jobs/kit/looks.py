@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-TONES = {  # of jobs, deliveries, pauses, sweeps, webhooks; what is not named is idle
+TONES = {  # of jobs and whatever else has a status; what is not named is idle
     "running": "busy",
     "at_work": "good",
     "active": "good",
@@ -19,6 +19,7 @@ TONES = {  # of jobs, deliveries, pauses, sweeps, webhooks; what is not named is
     "full": "wait",
     "waits": "wait",
     "orphan": "wait",
+    "still_so": "bad",
     "completed": "good",
     "approved": "good",
     "delivered": "good",

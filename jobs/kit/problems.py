@@ -17,6 +17,13 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
+class Gone(exceptions.APIException):
+    """It was there, and was deleted for good."""
+
+    status_code = HTTPStatus.GONE
+    default_code = "gone"
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """DRF's exception handler: whatever is raised in a view leaves as a problem."""
     if isinstance(error, MoveRefused):

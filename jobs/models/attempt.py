@@ -31,6 +31,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             failure_class__in=["", FailureClass.LOST],
         ).exclude(followers__reason=Reason.ADOPTED)
 
+    def to_delete(self, now: datetime) -> Self:
+        """Those whose response is to be deleted at the provider by now."""
+        return self.filter(delete_at__lte=now).order_by("delete_at")
+
 
 class Attempt(models.Model):
     """One run. `ended_at`: it moves the job no more; `settled_at`: its end is known."""

@@ -114,6 +114,7 @@ class Job(Lifecycle):
     MOVES = MOVES
     FINAL = frozenset(FINAL)
     EVENT_KIND = "status"
+    MOVABLE = Q(erased_at=None)  # what was said is gone: there is nothing to go on with
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     status = models.CharField(
@@ -235,6 +236,14 @@ class Job(Lifecycle):
     @property
     def history(self) -> Any:
         return self.events
+
+    def may_become(self, status: str) -> bool:
+        return self.erased_at is None and super().may_become(status)
+
+    def why_not(self, status: str) -> str:
+        if self.erased_at is None:
+            return super().why_not(status)
+        return f"The content of {self} was deleted {self.erased_at:%d %b %Y}"
 
     @property
     def latest_result(self) -> "Result | None":

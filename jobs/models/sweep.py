@@ -12,12 +12,18 @@ class SweepQuerySet(models.QuerySet["Sweep"]):
         """When this lane last gave a sign of life."""
         return self.filter(lane=lane).aggregate(top=models.Max("beat_at"))["top"]
 
+    def last_end(self, lane: str) -> datetime | None:
+        """When a run of this lane last came to its end."""
+        return self.filter(lane=lane).aggregate(top=models.Max("ended_at"))["top"]
+
 
 class Sweep(models.Model):
     """Whoever sets `ended_at` ends the sweep: it looks once a second."""
 
     PROVIDER = "provider"
     OUTBOX = "outbox"
+    DOCTOR = "doctor"
+    CLEANUP = "cleanup"
 
     lane = models.CharField(
         max_length=20,

@@ -23,6 +23,7 @@ class Phase(StrEnum):
     START = "start"
     LOOK = "look"
     CANCEL = "cancel"
+    DELETE = "delete"
     PROBE = "probe"
 
 
@@ -145,6 +146,8 @@ class Provider(Protocol):
     async def look(self, response_id: str) -> Snapshot: ...
 
     async def cancel(self, response_id: str) -> Snapshot: ...
+
+    async def delete(self, response_id: str) -> None: ...
 
     async def probe(self) -> None: ...
 

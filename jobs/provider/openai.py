@@ -66,6 +66,12 @@ class OpenAIProvider:
                 return await self.look(response_id)
             raise
 
+    async def delete(self, response_id: str) -> None:
+        """Have it keep no copy; one that is not there any more is a fault, a 404."""
+        async with told_as_faults(Phase.DELETE):
+            path = f"/responses/{response_id}"
+            await self._client.delete(path, cast_to=httpx2.Response)
+
     async def probe(self) -> None:
         """The cheapest call that tells whether key and quota are good again."""
         async with told_as_faults(Phase.PROBE):

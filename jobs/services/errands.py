@@ -14,6 +14,7 @@ class Kind(StrEnum):
     START = "start"
     LOOK = "look"
     STOP = "stop"
+    DELETE = "delete"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from jobs.rendering import Passage, render_text, render_value
 
 def html_of(result: Result) -> SafeString:
     """Markdown with its citations marked, or a structured answer as a table."""
-    if not result.html:
+    if result.body and not result.html:
         html = _render(result)
         Result.objects.filter(pk=result.pk).update(html=html)
         result.html = html

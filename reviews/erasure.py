@@ -1,0 +1,23 @@
+"""What the content of a job is over here, and which jobs must keep theirs."""
+
+from django.db.models import Exists, OuterRef, Q
+
+from jobs.services.erase import Part, register
+from reviews.models import Check, DecisionComment, Delivery, DeliveryAttempt
+
+UNFINISHED = Delivery.objects.filter(job=OuterRef("pk")).exclude(
+    status__in=[Delivery.Status.DELIVERED, Delivery.Status.WITHDRAWN]
+)
+
+register(
+    Part("decisions' comments", DecisionComment, "decision__review__job"),
+    Part("checks", Check, "review__job", {"why": ""}),
+    Part("deliveries", Delivery, "job", {"request": ""}),
+    Part(
+        "delivery tries",
+        DeliveryAttempt,
+        "delivery__job",
+        {"outcome": "", "answer": ""},
+    ),
+    kept_for={"unfinished deliveries": Q(Exists(UNFINISHED))},
+)
