@@ -23,8 +23,8 @@ from jobs.sandbox.app import make_app
 from jobs.sandbox.serving import Served, serve
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
-from jobs.services.errands import Errand
-from jobs.services.inquiries import LEASE, Inquiry, claim_inquiries, conclude
+from jobs.services.errands import LEASE, Errand
+from jobs.services.inquiries import Inquiry, claim_inquiries, conclude
 from jobs.services.observe import apply
 from jobs.services.receive import process_again, receive_event
 from jobs.services.retry import retry_job

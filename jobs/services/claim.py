@@ -5,23 +5,20 @@ happens twice in a row is handled alone from then on; when it happens twice more
 given up.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from jobs.models import Attempt, Job, Pause
 from jobs.models.job import JobQuerySet
-from jobs.services.errands import Errand, Kind
+from jobs.services.errands import LEASE, Errand, Kind
 from jobs.services.expire import end_overdue
 from jobs.services.failures import end_poisoned, end_unanswered
 from jobs.services.limits import StartRoom
 from jobs.services.pauses import quota_probe
 from jobs.services.start import begin_attempts, look_at
 
-# A request takes at most 12 s (PATIENCE in provider/openai.py): nobody asks a second
-# time while the first may still be under way.
-LEASE = timedelta(seconds=15)
 SUSPECT = 2  # lost leases in a row, after which a job is handled alone
 POISON = 4  # and after which it is not handled any more
 Status = Job.Status

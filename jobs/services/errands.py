@@ -1,11 +1,15 @@
 """An errand: a claimed row on its way to the provider and back."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jobs.models import Attempt, Job, Pause
 from jobs.provider.base import ProviderFault, Snapshot, StartRequest
+
+# A request takes at most 12 s (PATIENCE in provider/openai.py): nobody asks a second
+# time while the first may still be under way.
+LEASE = timedelta(seconds=15)
 
 
 class Kind(StrEnum):

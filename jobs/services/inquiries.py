@@ -1,7 +1,7 @@
 """Inquiries: whose is a response that an event told of, and that no attempt has?"""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import transaction
@@ -13,10 +13,10 @@ from jobs.policy.failures import FailureClass, class_of_fault
 from jobs.policy.polling import ask_again_at
 from jobs.provider.base import ProviderFault, Snapshot, State
 from jobs.services.adopt import Verdict, place
+from jobs.services.errands import LEASE
 from jobs.services.receive import wake_response
 
 log = structlog.get_logger(__name__)
-LEASE = timedelta(seconds=15)  # as in start.py
 
 
 @dataclass
