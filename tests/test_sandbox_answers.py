@@ -2,14 +2,16 @@
 
 import json
 import re
+from typing import Any
 
 import jsonschema
 import openai
 import pytest
 from openai.types import responses as sdk
 
+from jobs.sandbox.endings import cutting_place
 from jobs.sandbox.hostile import hostile_text
-from jobs.sandbox.scenarios import SCENARIOS, cutting_place
+from jobs.sandbox.scenarios import SCENARIOS
 from tests import sandbox
 from tests.sandbox import (
     DOCUMENTS,
@@ -56,15 +58,20 @@ def test_an_unknown_scenario_is_refused_with_the_known_ones(client):
 
 @pytest.mark.parametrize("name", sorted(set(SCENARIOS) - {"bad-input", "slow"}))
 def test_an_answer_is_always_the_same_and_never_shows_the_tag(client, name):
-    tag = f"[sandbox:{name}]"
+    word = {"error": "=server_error", "incomplete": "=steered", "status": "=paused"}
+    tag = f"[sandbox:{name}{word.get(name, '')}]"
     text = f"{RESEARCH}\n\n{LETTER}".replace(" power ", f" power {tag} ")
     text = text.replace("charged", f"{tag} charged")
     one, other = (
-        [item.to_dict() | {"id": ""} for item in run(client, text, **job).output]
+        [without_ids(item.to_dict()) for item in run(client, text, **job).output]
         for job in ({"metadata": {"job": f"same-{n}"}} for n in (1, 2))
     )
     assert one == other
     assert "sandbox:" not in json.dumps(one)
+
+
+def without_ids(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if not name.endswith("id")}
 
 
 def test_cited_says_what_its_sources_say(client):

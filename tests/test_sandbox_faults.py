@@ -364,7 +364,9 @@ def test_orders_are_listed_with_all_that_can_be_ordered(client, fault):
         "left": 3,
         "scale": 2,
     }
-    assert set(orders(client)["known"]) == set(FAULTS)
+    known = orders(client)["known"]
+    assert set(known) == set(FAULTS)
+    assert known["cancel-400"]["on"] == ["cancel"]
 
 
 def test_an_order_strikes_only_its_calls(client, fault):

@@ -203,6 +203,14 @@ def test_the_ledger_tells_what_was_asked_and_what_became_of_it(slow_client, cloc
     assert second["finished_at"] == clock.now
 
 
+def test_the_ledger_tells_the_key_that_a_create_came_with(client):
+    keyed = {"extra_headers": {"Idempotency-Key": "start-1"}}
+    ids = [client.responses.create(**request("Hello"), **keyed).id for _ in range(2)]
+    # Nothing says that the real API heeds the key: two creates are two responses.
+    assert [entry(client, one)["request_key"] for one in ids] == ["start-1"] * 2
+    assert entry(client, run(client, "Hello").id)["request_key"] is None
+
+
 def test_refused_requests_leave_no_trace_in_the_ledger(client):
     before = len(ledger(client))
     with pytest.raises(openai.BadRequestError):

@@ -25,6 +25,15 @@ def deep(levels: int) -> dict[str, Any]:
     return record(a=deep(levels - 1)) if levels else TEXT
 
 
+def moderated(**policy: Any) -> dict[str, Any]:
+    model = "omni-moderation-latest"
+    return {"moderation": {"model": model, "policy": {"input": policy}}}
+
+
+def function(**more: Any) -> dict[str, Any]:
+    return {"tools": [{"type": "function", "name": "f", **more}]}
+
+
 LONG_WINDOW = {"completion_window": "8h"}
 BAD_SCHEMA = ("invalid_json_schema", "text.format.schema")
 REFUSALS = [
@@ -59,6 +68,66 @@ REFUSALS = [
     (
         {"background": False, "background_options": LONG_WINDOW},
         "invalid_value", "background_options",
+    ),
+    (
+        {"service_tier": "flex", "background_options": LONG_WINDOW},
+        "invalid_value", "service_tier",
+    ),
+    (
+        {"background_options": {"completion_window": "1h"}},
+        "invalid_value", "background_options.completion_window",
+    ),
+    (
+        {"background_options": {"completion_window": None}},
+        "invalid_type", "background_options.completion_window",
+    ),
+    (
+        {"background_options": {"continuation_id": 7}},
+        "invalid_type", "background_options.continuation_id",
+    ),
+    (
+        {"background_options": {"window": "2h"}},
+        "unknown_parameter", "background_options.window",
+    ),
+    ({"background_options": None}, "invalid_type", "background_options"),
+    ({"max_tool_calls": 0}, "number_below_min_value", "max_tool_calls"),
+    ({"max_tool_calls": "1"}, "invalid_type", "max_tool_calls"),
+    ({"safety_identifier": 7}, "invalid_type", "safety_identifier"),
+    ({"moderation": {}}, "missing_required_parameter", "moderation.model"),
+    ({"moderation": {"model": 7}}, "invalid_type", "moderation.model"),
+    ({"moderation": {"model": "gpt-5"}}, "model_not_found", "moderation.model"),
+    (moderated(mode="hide"), "invalid_value", "moderation.policy.input.mode"),
+    (moderated(mode=None), "invalid_value", "moderation.policy.input.mode"),
+    (moderated(), "missing_required_parameter", "moderation.policy.input.mode"),
+    (moderated(how="block"), "unknown_parameter", "moderation.policy.input.how"),
+    (
+        {"moderation": {"model": "omni-moderation-latest", "policy": "block"}},
+        "invalid_type", "moderation.policy",
+    ),
+    (function(parameters=[]), "invalid_type", "tools[0].parameters"),
+    (
+        function(parameters={"type": 5}),
+        "invalid_function_parameters", "tools[0].parameters",
+    ),
+    (
+        function(parameters={"type": "object"}, strict=True),
+        "invalid_function_parameters", "tools[0].parameters",
+    ),
+    (
+        {"input": [{"type": "function_call_output", "output": "x"}]},
+        "missing_required_parameter", "input[0].call_id",
+    ),
+    (
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": 1}]},
+        "invalid_type", "input[0].output",
+    ),
+    (
+        {"input": [{"type": "mcp_approval_response", "approval_request_id": "m"}]},
+        "missing_required_parameter", "input[0].approve",
+    ),
+    (
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]},
+        None, "input",
     ),
     (
         {"conversation": "conv_1", "previous_response_id": "r"},
@@ -137,6 +206,14 @@ def test_it_refuses_what_lacks_the_essentials(client, name):
         schema(strict=False, additionalProperties=True, required=[]),
         {"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://x"}]},
         {"background_options": LONG_WINDOW, "temperature": None, "top_p": 1},
+        {"background_options": LONG_WINDOW, "service_tier": "default"},
+        {"background_options": {"continuation_id": "c"}, "background": True},
+        {"max_tool_calls": 1, "safety_identifier": "x" * 128},
+        moderated(mode="block"),
+        {"moderation": {"model": "omni-moderation-latest", "policy": {"input": None}}},
+        {"moderation": None},
+        function(parameters=record(a=TEXT), strict=True),
+        function(parameters={"type": "object"}),
         {"model": "sandbox-1"},
         {"model": "o4-mini"},
     ],

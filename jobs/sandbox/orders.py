@@ -176,7 +176,10 @@ async def list_all(request: Request) -> Response:
             "object": "list",
             "data": [order.shown() for order in orders.standing if order.stands(now)],
             "seed": orders.seed,
-            "known": {name: fault.says for name, fault in FAULTS.items()},
+            "known": {
+                name: {"says": fault.says, "on": list(fault.on)}
+                for name, fault in FAULTS.items()
+            },
         }
     )
 

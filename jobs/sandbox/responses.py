@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .answers import Endpoint, answer, check_quota, guarded, read_json
+from .calls import calls_made, check_answers
 from .errors import Refused, unknown_parameter
 from .orders import faulty
 from .prompts import read_prompt
-from .scenarios import SCENARIOS, choose_scenario, play
+from .scenarios import choose_scenario, play
 from .store import Run, Store
 from .strictness import check_create, check_includes
 from .wire import show_models, show_response
@@ -39,19 +40,22 @@ async def create(request: Request) -> Response:
 
 
 def begin(store: Store, body: dict[str, Any]) -> Run:
-    scenario = choose_scenario(body)
-    prompt = read_prompt(body, text_before(store, body))
-    outcome = play(body, prompt, scenario, store.earlier_runs(body, scenario))
-    return store.add(body, scenario, prompt.text, outcome, SCENARIOS[scenario].pace)
+    choice, previous = choose_scenario(body), run_before(store, body)
+    before = previous.outcome.items if previous else []
+    check_answers(body, before)
+    prompt = read_prompt(body, previous.text if previous else "")
+    earlier, done = store.earlier_runs(body, choice.tag), calls_made(body, before)
+    outcome = play(body, prompt, choice, earlier, done)
+    return store.add(body, choice.tag, prompt.text, outcome, choice.scenario.pace)
 
 
-def text_before(store: Store, body: dict[str, Any]) -> str:
-    """The text of the response that this one follows."""
+def run_before(store: Store, body: dict[str, Any]) -> Run | None:
+    """The run that this one follows."""
     previous = body.get("previous_response_id")
     if not previous:
-        return ""
+        return None
     try:
-        return store.find(previous).text
+        return store.find(previous)
     except Refused:
         raise Refused(
             f"Previous response with id '{previous}' not found.",

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
+from .endings import Outcome
 from .errors import Refused, not_found
 from .events import Delivery
 from .items import Item, new_id
-from .scenarios import Outcome
 
 Clock = Callable[[], float]
 EPOCH = time.time() - time.monotonic()
