@@ -82,9 +82,13 @@ def _start_embedded(scratch: Path, on_exit: OnExit) -> str:
 
 
 class Embedded:
-    """The PostgreSQL that comes as a wheel, on a socket in `scratch` alone."""
+    """The PostgreSQL that comes as a wheel, on a socket in `scratch` alone.
 
-    def __init__(self, scratch: Path) -> None:
+    `crashes`: it will be stopped like that, and what it had committed must be there.
+    """
+
+    def __init__(self, scratch: Path, *, crashes: bool = False) -> None:
+        self._commits = "on" if crashes else "off"
         self._data, self._log = scratch / "postgres", scratch / "postgres.log"
         self._data.mkdir(mode=0o700)
         self._programs, self._user = _programs(scratch, self._data)
@@ -106,7 +110,8 @@ class Embedded:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         # Its data need not outlive the run, so nothing waits for the disk.
-        careless = ["-cfsync=off", "-cfull_page_writes=off", "-csynchronous_commit=off"]
+        careless = ["-cfsync=off", "-cfull_page_writes=off"]
+        careless += [f"-csynchronous_commit={self._commits}"]
         where = ["-D", self._data, "-k", self._data, "-h", ""]
         with self._log.open("a") as log:
             self._server = subprocess.Popen(

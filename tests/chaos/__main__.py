@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--jobs N] [--seconds S] [--seed N] [--broker redis]`."""
+"""`python -m tests.chaos [--jobs N] [--storms N] [--seed N] [--broker redis]`."""
 
 import argparse
 import os
@@ -33,7 +33,7 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=300)
-    parser.add_argument("--seconds", type=float, default=90, help="of troubles")
+    parser.add_argument("--storms", type=int, default=6, help="faults of the provider")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--broker", choices=("orm", "redis"), default="orm")
     return parser.parse_args()
@@ -51,7 +51,7 @@ def play(
     from tests.chaos.house import House
 
     with House(scratch, ports, told, options.seed) as house:
-        drama = Drama(house, options.jobs, options.seconds, options.seed, console)
+        drama = Drama(house, options.jobs, options.storms, options.seed, console)
         return drama.run(), drama.wrong
 
 

@@ -1,33 +1,40 @@
 """One run: the house opens, jobs come in, things break, and all is accounted for."""
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import Any
 
+import httpx2
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 from rich.console import Console
 
 from jobs.models import Attempt, Job, JobEvent, Sweep
 from reviews.models import Delivery
-from tests.auditor import audit, provider_ledger, receiver_ledger
+from tests.auditor import Report, audit, provider_ledger, receiver_ledger
 from tests.chaos.house import House
 from tests.chaos.people import People, wrong_ends
 from tests.chaos.troubles import DATABASE, KILLS, MISCHIEF, POINTS, STORMS, Trouble
 
-QUIET = 150.0  # seconds for all to come to its end, once nothing breaks any more
 OPENING = 60.0  # seconds until both workers are at work
+AT_A_TIME = 30  # jobs under way: so there is always somebody to kill at work
+REST = 1.0  # second between two troubles, for work to get under way again
 RESUMES = 60.0  # seconds in which work must go on after a fault's end
+QUIET = 150.0  # seconds for all to come to its end, once nothing breaks any more
 
 
 @dataclass
 class Drama:
-    """`jobs` submitted over `seconds`; the same `seed` plays the same troubles."""
+    """At least `jobs` jobs and `storms` storms; one `seed` plays the same troubles."""
 
     house: House
     jobs: int
-    seconds: float
+    storms: int
     seed: int
     console: Console
     kills: int = 0
@@ -37,8 +44,9 @@ class Drama:
     def run(self) -> str:
         """Play it; gives the last line. `wrong` says what was not as promised."""
         self._open()
-        self._break_things()
-        self._come_to_rest()
+        with self._people_at_work():
+            self._break_things()
+            self._come_to_rest()
         return self._account()
 
     # ---- act one: the house opens ------------------------------------------------
@@ -49,72 +57,79 @@ class Drama:
         urls = self.house.urls
         self.people = People(urls["web"], urls["receiver"])
         self.house.open()
-        self._wait(OPENING, self._is_up, "the house did not open")
+        if not self._until(OPENING, self._is_up):
+            raise SystemExit(f"not open in time; its logs: {self.house.scratch}/logs")
         for fault, rate in MISCHIEF.items():
             self.house.order(fault, rate=rate)
-        self._say(f"{self.jobs} jobs in {self.seconds:g} s, seed {self.seed}")
+        self._say(f"{self.jobs} jobs, seed {self.seed}")
 
     def _is_up(self) -> bool:
         lanes = (Sweep.PROVIDER, Sweep.OUTBOX)
-        return (
-            all(self.house.sweeping(lane) for lane in lanes) and self.people.web_is_up()
-        )
+        at_work = all(self.house.sweeping(lane) for lane in lanes)
+        return at_work and self.people.web_is_up()
+
+    @contextmanager
+    def _people_at_work(self) -> Iterator[None]:
+        """In a thread, so that troubles come in the middle of what they do."""
+        self._enough, over = threading.Event(), threading.Event()
+        thread = threading.Thread(target=self._act_until, args=[over])
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _act_until(self, over: threading.Event) -> None:
+        numbers = count()
+        number = next(numbers)
+        while not over.wait(0.1):
+            self.house.restart_the_dead()
+            short = (_safely(_under_way) or AT_A_TIME) < AT_A_TIME
+            if (short and not self._enough.is_set()) or number < self.jobs:
+                number = (
+                    next(numbers) if _safely(self.people.submit, number) else number
+                )
+            _safely(self.people.act)
+        connection.close()
 
     # ---- act two: things break ---------------------------------------------------
 
     def _break_things(self) -> None:
-        dice, began = Random(self.seed), time.monotonic()
-        due, submitted = self._plan(dice), 0
-        while (now := time.monotonic() - began) < self.seconds or submitted < self.jobs:
-            wanted = min(self.jobs, int(self.jobs * now / self.seconds) + 1)
-            while submitted < wanted and self._safely(self.people.submit, submitted):
-                submitted += 1
-            self._safely(self.people.act)
-            if due and due[0][0] <= now:
-                self._strike(due.pop(0)[1], dice)
-            self.house.restart_the_dead()
-            time.sleep(0.2)
-        for _, trouble in due:  # each of them comes once, if late
-            self._strike(trouble, dice)
-            self._safely(self.people.act)
+        dice = Random(self.seed)
+        for trouble in self._plan(dice):
+            time.sleep(REST)
+            began = time.monotonic()
+            killed = _safely(trouble.strike, self.house, dice) or 0
+            self.kills += killed
+            lasted, resumed = time.monotonic() - began, self._until_work_goes_on()
+            self._say(
+                f"{trouble.name}: {killed} killed, {lasted:.1f} s; "
+                f"work went on after {resumed:.1f} s"
+            )
+        self._enough.set()
 
-    def _plan(self, dice: Random) -> list[tuple[float, Trouble]]:
-        """Each point and kill once, one crash of the database, and as many storms."""
-        each = [*KILLS, *POINTS, *dice.sample(STORMS, min(len(STORMS), self._storms))]
-        dice.shuffle(each)
-        each.insert(len(each) // 2, DATABASE)
-        rounds = max(1, round(self.seconds / 120))
-        each += [t for _ in range(rounds - 1) for t in dice.sample(KILLS + POINTS, 8)]
-        gap = self.seconds / (len(each) + 1)
-        return [(gap * (place + 1), trouble) for place, trouble in enumerate(each)]
-
-    @property
-    def _storms(self) -> int:
-        return max(6, round(self.seconds / 15))
-
-    def _strike(self, trouble: Trouble, dice: Random) -> None:
-        began = time.monotonic()
-        killed = self._safely(trouble.strike, self.house, dice) or 0
-        self.kills += killed
-        lasted = time.monotonic() - began
-        resumed = self._until_work_goes_on()
-        self._say(
-            f"{trouble.name}: {killed} killed, {lasted:.1f} s, "
-            f"work went on after {resumed:.1f} s"
-        )
+    def _plan(self, dice: Random) -> list[Trouble]:
+        """Every point and every kill, as many storms, and one crash of the database."""
+        rounds = max(1, self.storms // len(STORMS))
+        storms = dice.sample(STORMS * rounds, min(self.storms, len(STORMS) * rounds))
+        plan = [*KILLS * rounds, *POINTS * rounds, *storms]
+        dice.shuffle(plan)
+        plan.insert(len(plan) // 2, DATABASE)
+        return plan
 
     def _until_work_goes_on(self) -> float:
         """Seconds until the history grows again; nothing to do counts as going on."""
-        began, before = time.monotonic(), None
-        while time.monotonic() - began < RESUMES:
-            self.house.restart_the_dead()
-            latest = self._safely(_latest_event)
+        began, before = time.monotonic(), _safely(_latest_event)
+
+        def goes_on() -> bool:
+            nonlocal before
+            latest = _latest_event()
             before = latest if before is None else before
-            if latest is not None and (latest != before or self._safely(_is_idle)):
-                break
-            self._safely(self.people.act_now)
-            time.sleep(0.1)
-        else:
+            self.people.look_now()
+            return latest != before or not _under_way()
+
+        if not self._until(RESUMES, goes_on):
             self.wrong.append(f"no work for {RESUMES:g} s after a trouble")
         self.resumed.append(time.monotonic() - began)
         return self.resumed[-1]
@@ -123,58 +138,55 @@ class Drama:
 
     def _come_to_rest(self) -> None:
         self.house.clear_faults()
-        self.house.hold_receiver(0)
-        until = time.monotonic() + QUIET
-        while left := list(wrong_ends()) or _still_owed():
-            if time.monotonic() > until:
-                self.wrong += left[:20]
-                break
-            self._safely(self.people.hurry)
-            self._safely(self.people.act)
-            self.house.restart_the_dead()
-            time.sleep(0.5)
+        self._say("nothing breaks any more")
+
+        def at_rest() -> bool:
+            self.people.look_now(at=("queued", "running"))
+            return not next(wrong_ends(), None) and not any(_still_owed())
+
+        if not self._until(QUIET, at_rest):
+            self.wrong += [*wrong_ends(), *_still_owed()]
 
     def _account(self) -> str:
-        """What the auditor says, once it has nothing left to say; or after a while."""
-        until = time.monotonic() + QUIET / 2
-        while True:
+        """What the auditor says, once he has nothing left to say; or after a while."""
+        reports: list[Report] = []
+
+        def clean() -> bool:
             responses = provider_ledger(self.house.urls["sandbox"])
-            report = audit(responses, receiver_ledger(self.house.ledger))
-            if report.is_clean or time.monotonic() > until:
-                break
-            self._safely(self.people.hurry)
-            time.sleep(1)
-        self.wrong += report.reasons
-        self.wrong += self.people.forgotten()
+            reports.append(audit(responses, receiver_ledger(self.house.ledger)))
+            return reports[-1].is_clean
+
+        self._until(QUIET / 2, clean)
+        report = reports[-1]
+        self.wrong += [*report.reasons, *self.people.forgotten()]
         self._say(
             f"{report.jobs} jobs, {report.responses} responses, "
-            f"{report.received} deliveries, {report.repeats} repeats on the wire, "
-            f"{len(report.waiting)} for a person"
+            f"{report.received} deliveries, {report.repeats} repeats on the wire"
         )
         within = max(self.resumed, default=0.0)
         return f"{report.last_line}, kills {self.kills}, resumed within {within:.0f} s"
 
     # ---- all along ---------------------------------------------------------------
 
-    def _safely(self, act: Any, *arguments: Any) -> Any:
-        """Do it; None while the database or the web is away."""
-        try:
-            return act(*arguments)
-        except DatabaseError:
-            connection.close()
-            return None
-
-    def _wait(self, seconds: float, holds: Any, otherwise: str) -> None:
+    def _until(self, seconds: float, holds: Callable[[], bool]) -> bool:
         until = time.monotonic() + seconds
-        while not self._safely(holds):
+        while not _safely(holds):
             if time.monotonic() > until:
-                raise SystemExit(
-                    f"{otherwise}; its logs: {self.house.scratch / 'logs'}"
-                )
-            time.sleep(0.2)
+                return False
+            time.sleep(0.1)
+        return True
 
     def _say(self, line: str) -> None:
         self.console.print(line)
+
+
+def _safely(act: Callable[..., Any], *arguments: Any) -> Any:
+    """Do it; None while the database or somebody outside is away."""
+    try:
+        return act(*arguments)
+    except (DatabaseError, httpx2.TransportError):
+        connection.close()
+        return None
 
 
 def _latest_event() -> int:
@@ -182,13 +194,15 @@ def _latest_event() -> int:
     return newest or 0
 
 
-def _is_idle() -> bool:
-    """Nothing that the house could go on with."""
-    return not Job.objects.filter(status__in=["queued", "running"]).exists()
+def _under_way() -> int:
+    """How many jobs the house could go on with."""
+    return Job.objects.filter(status__in=["queued", "running"]).count()
 
 
-def _still_owed() -> list[str]:
+def _still_owed() -> Iterator[str]:
     owed = Delivery.objects.filter(status__in=["pending", "sending"]).count()
+    if owed:
+        yield f"{owed} deliveries are still on their way"
     unsettled = Attempt.objects.exclude(response_id=None).filter(settled_at=None)
-    found = [f"{owed} deliveries are on their way"] * bool(owed)
-    return found + [f"{unsettled.count()} unsettled"] * unsettled.exists()
+    if found := unsettled.count():
+        yield f"{found} attempts are not settled"

@@ -27,7 +27,7 @@ class House:
         self, scratch: Path, ports: dict[str, int], told: dict[str, str], seed: int
     ) -> None:
         self.scratch, self._ports, self._told, self._seed = scratch, ports, told, seed
-        self.postgres = Embedded(scratch)
+        self.postgres = Embedded(scratch, crashes=True)
         self.ledger = scratch / "received.jsonl"
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         (scratch / "logs").mkdir()
@@ -136,8 +136,8 @@ class House:
 
     def played(self, fault: str) -> int:
         """How often this fault was played by now."""
-        url = f"{self.urls['sandbox']}/sandbox/faults"
-        counts = httpx2.get(url, trust_env=False).json()["played"]
+        url = f"{self.urls['sandbox']}/sandbox/ledger"
+        counts = httpx2.get(url, trust_env=False).json()["faults"]
         return sum(counts.get(fault, {}).values())
 
     def hold_receiver(self, seconds: float) -> None:

@@ -1,11 +1,10 @@
 """Who submits, decides, cancels and retries, through what people use for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import httpx2
 from django.utils import timezone
-from reviews.services.resend import resend_delivery
 
 from jobs.lifecycle import MoveRefused
 from jobs.models import ApiToken, Job
@@ -14,6 +13,7 @@ from jobs.services.check import check_job
 from jobs.services.retry import retry_job
 from reviews.models import Delivery, Review
 from reviews.services.decide import approve, reject
+from reviews.services.resend import resend_delivery
 from reviews.services.seen import what_is_seen
 from tests.chaos.fates import KEY, Fate, fate_of
 from tests.house import job_type, person, webhook
@@ -75,12 +75,14 @@ class People:
         self._retry()
         self._resend()
 
-    def act_now(self) -> None:
-        """A trouble is over: what was put off because of it is looked at now."""
+    def look_now(self, at: Sequence[str] = ("queued",)) -> None:
+        """What was put off because of a trouble is looked at now."""
         soon = timezone.now()
-        for job in Job.objects.filter(status="queued", wake_at__gt=soon)[:AT_ONCE]:
+        for job in Job.objects.filter(status__in=at, wake_at__gt=soon)[:AT_ONCE]:
             with suppress(MoveRefused):
                 check_job(job, by=self.olivia)
+        # No person can do this, but time would: a delivery waits up to a day.
+        Delivery.objects.filter(status="pending", wake_at__gt=soon).update(wake_at=soon)
 
     def web_is_up(self) -> bool:
         try:
@@ -93,17 +95,6 @@ class People:
         there = {str(i) for i in Job.objects.values_list("public_id", flat=True)}
         for public_id in self.accepted - there:
             yield f"job {public_id} was accepted, and is not there"
-
-    def hurry(self) -> None:
-        """All look at what waits for a time that is far off, and have it done now."""
-        soon = timezone.now()
-        for job in Job.objects.filter(
-            status__in=["queued", "running"], wake_at__gt=soon
-        ):
-            with suppress(MoveRefused):
-                check_job(job, by=self.olivia)
-        # No person can do this, but time would: a delivery waits up to a day.
-        Delivery.objects.filter(status="pending", wake_at__gt=soon).update(wake_at=soon)
 
     def _decide(self) -> None:
         rows = Review.objects.open().select_related("job", "result")

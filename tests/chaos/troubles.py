@@ -13,13 +13,15 @@ from random import Random
 from signal import SIGQUIT
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from psutil import Process
 
 from jobs.models import Job, Sweep
 from reviews.models import Delivery
 from tests.chaos.house import WORKERS, House, kill
 
-PATIENCE = 20.0  # seconds for a point to be reached; then the trouble did not come off
+PATIENCE = 40.0  # seconds for a point to be reached; then the trouble did not come off
 LONG_FAULT = 6.0  # seconds that a storm lasts
 
 
@@ -99,12 +101,15 @@ def between_create_and_note(house: House, dice: Random) -> int:
 
 def between_retrieve_and_apply(house: House, dice: Random) -> int:
     """The answer is here; who applies it waits for the job's row, and dies there."""
-    now = timezone.now()
-    held = Job.objects.filter(status=Job.Status.RUNNING, lease_until__gt=now)
-    with _rows_locked(held):
-        if not _somebody_waits_for_a_lock():
-            return 0
-        return kill_who_sweeps(house, dice)
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        Job.objects.all().wake()
+        now = timezone.now()
+        asked = Job.objects.filter(status=Job.Status.RUNNING, lease_until__gt=now)
+        with _rows_locked(asked) as locked:
+            if locked and _somebody_waits_for_a_lock(0.5):
+                return kill_who_sweeps(house, dice)
+    return 0
 
 
 def between_send_and_record(house: House, dice: Random) -> int:
@@ -114,11 +119,10 @@ def between_send_and_record(house: House, dice: Random) -> int:
         sent = Job.objects.filter(deliveries__status=Delivery.Status.SENDING)
         if not _until(sent.exists):
             return 0
-        with _rows_locked(
-            Job.objects.filter(pk__in=list(sent.values_list("pk", flat=True)))
-        ):
+        ids = list(sent.values_list("pk", flat=True))
+        with _rows_locked(Job.objects.filter(pk__in=ids)):
             house.hold_receiver(0)
-            if not _somebody_waits_for_a_lock():
+            if not _somebody_waits_for_a_lock(PATIENCE):
                 return 0
             return kill_who_sends(house, dice)
     finally:
@@ -209,14 +213,13 @@ def _kill_while_held(house: House, fault: str, call: str) -> int:
 
 
 @contextmanager
-def _rows_locked(jobs) -> Iterator[None]:
+def _rows_locked(jobs: QuerySet[Job]) -> Iterator[list[Job]]:
     with transaction.atomic():
         rows = jobs.order_by("pk").select_for_update(skip_locked=True, of=("self",))
-        list(rows)
-        yield
+        yield list(rows)
 
 
-def _somebody_waits_for_a_lock() -> bool:
+def _somebody_waits_for_a_lock(patience: float) -> bool:
     """Somebody else's query stands still for one of ours."""
 
     def waits() -> bool:
@@ -227,11 +230,11 @@ def _somebody_waits_for_a_lock() -> bool:
             )
             return cursor.fetchone()[0] > 0
 
-    return _until(waits)
+    return _until(waits, patience)
 
 
-def _until(holds: Callable[[], bool]) -> bool:
-    until = time.monotonic() + PATIENCE
+def _until(holds: Callable[[], bool], patience: float = PATIENCE) -> bool:
+    until = time.monotonic() + patience
     while not holds():
         if time.monotonic() > until:
             return False
@@ -239,5 +242,5 @@ def _until(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def _kill_one_of(processes, dice: Random) -> int:
-    return kill(dice.choice(processes).pid) if processes else 0
+def _kill_one_of(processes: list[Process], dice: Random) -> int:
+    return int(kill(dice.choice(processes).pid)) if processes else 0
