@@ -50,8 +50,7 @@ class Cluster:
 
     def became_complete(self) -> bool:
         """Once, when all its processes are there: none is missed before that."""
-        alive = self._alive()
-        if self._members or len(alive) < self._size:
+        if self._members or len(alive := self._alive()) < self._size:
             return False
         self._members, self._complete_at = alive, timezone.now()
         return True

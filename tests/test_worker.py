@@ -1,5 +1,6 @@
 """`manage.py worker` as it runs: real processes, some of which are killed."""
 
+import re
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +18,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from psutil import pid_exists
 
+from bgreview import clusters
 from jobs.models import Job, Sweep
+from jobs.queue import SWEEPS
 from tests.house import submit
 
 ROOT = Path(__file__).parent.parent
@@ -145,3 +149,15 @@ def test_work_goes_on_by_itself_whoever_is_killed(worker, note, shop):
         psutil.Process(pid).kill()
     gets_through(shop, RESUMING)
     wait_for("another sweep", RESUMING, lambda: sweeping() - killed)
+
+
+def test_a_cluster_that_does_not_become_complete_is_no_good(db, monkeypatch):
+    monkeypatch.setattr(clusters, "GROWING", timedelta(0))
+    monkeypatch.setattr(clusters, "BESIDE_WORKERS", 997)
+    cluster = clusters.Cluster(SWEEPS)
+    try:
+        assert not cluster.became_complete()
+        assert re.fullmatch(r"it has \d of 1000 processes", cluster.complaint())
+    finally:
+        cluster.dismiss()
+        cluster.bury(0)
