@@ -85,12 +85,7 @@ class Orders:
 
         `scale` multiplies its own durations, and `seconds`, in place of ours.
         """
-        if fault not in FAULTS:
-            raise wrong_value("fault", fault, FAULTS)
-        calls = (on,) if isinstance(on, str) else tuple(on or FAULTS[fault].on)
-        for call in calls:
-            if call not in FAULTS[fault].on:
-                raise wrong_value("on", call, FAULTS[fault].on)
+        calls = calls_for(fault, (on,) if isinstance(on, str) else on)
         scale = self.scale if scale is None else scale
         order = Order(
             fault=fault,
@@ -133,6 +128,17 @@ class Orders:
         return found
 
 
+def calls_for(fault: str, wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """The calls that are wanted, or else all that this fault can hit."""
+    if fault not in FAULTS:
+        raise wrong_value("fault", fault, FAULTS)
+    calls = tuple(wanted or FAULTS[fault].on)
+    for call in calls:
+        if call not in FAULTS[fault].on:
+            raise wrong_value("on", call, FAULTS[fault].on)
+    return calls
+
+
 def faulty(call: str, endpoint: Endpoint) -> Endpoint:
     """The endpoint, with what goes wrong on this call where that is ordered."""
 
@@ -162,7 +168,8 @@ async def place(request: Request) -> Response:
         if name not in FIELDS:
             raise unknown_parameter(name)
         check_type(name, value, FIELDS[name])
-        check_range(name, value, *LIMITS[name]) if name in LIMITS else None
+        if name in LIMITS:
+            check_range(name, value, *LIMITS[name])
     if "fault" not in body:
         raise missing("fault")
     return answer(orders_of(request).place(**body).shown(), 201)

@@ -122,15 +122,13 @@ class Sender:
         age: timedelta = timedelta(),
     ) -> int | None:
         """The status of the answer; None when there was none."""
-        # Signed by the time that others have, whatever clock we go by.
-        at = datetime.now(UTC) - age
         secrets = secrets or endpoint.secrets(self.store.clock())
         try:
             async with self.room, asyncio.timeout(PATIENCE):
+                # Signed by the time that others have, whatever clock we go by.
+                headers = event.headers(secrets, datetime.now(UTC) - age)
                 said = await self.client.post(
-                    endpoint.url,
-                    content=event.body(),
-                    headers=event.headers(secrets, at),
+                    endpoint.url, content=event.body(), headers=headers
                 )
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
             return None
