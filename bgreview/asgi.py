@@ -5,4 +5,9 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bgreview.settings")
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+from bgreview.body_limit import limit_body  # noqa: E402  (settings first)
+from jobs.webhooks import LARGEST, PATH  # noqa: E402
+
+application = limit_body(django_application, path=PATH, most=LARGEST)

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from jobs.provider.webhook_secrets import SHORTEST, is_real
+
 PROVIDERS = ("openai", "sandbox")
 
 
@@ -30,6 +32,20 @@ def provider_is_chosen(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register(Tags.security)
+def webhook_secrets_are_real(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An empty secret among them, and anybody could sign events."""
+    return [
+        Error(
+            f"Secret {place} in OPENAI_WEBHOOK_SECRET is empty or too short.",
+            hint=f"It needs {SHORTEST} bytes; manage.py registerwebhook gives one.",
+            id="bgreview.E005",
+        )
+        for place, secret in enumerate(settings.OPENAI_WEBHOOK_SECRETS, 1)
+        if not is_real(secret)
+    ]
+
+
 @register(Tags.security, deploy=True)
 def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """In production no sandbox key, no wildcard host, links that people can open."""
@@ -38,4 +54,12 @@ def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         problems.append(Error("ALLOWED_HOSTS allows any host.", id="bgreview.E003"))
     if not settings.HTTPS:
         problems.append(Error("PUBLIC_URL is not https.", id="bgreview.E004"))
+    if settings.OPENAI_WEBHOOK_SECRETS and settings.INSTANCE_ID == "bgreview":
+        problems.append(
+            Error(
+                "INSTANCE_ID is the default.",
+                hint="Two installations of one name would stop each other's responses.",
+                id="bgreview.E006",
+            )
+        )
     return problems

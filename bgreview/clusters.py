@@ -21,11 +21,13 @@ from bgreview.processes import end_with_parent
 from jobs.models import Sweep
 from jobs.queue import DEFAULT, SWEEPS, ring
 
-GROWING = timedelta(seconds=5)  # how long a cluster takes to have all its processes
+GROWING = timedelta(seconds=30)  # the longest a cluster takes to be complete
 SILENT = timedelta(seconds=5)  # no beat for this long: ask for another sweep
 HUNG = timedelta(seconds=20)  # asked, and still nothing: the cluster is no good
 GRACE = 12  # seconds for what is under way, before we kill
 LANES = {SWEEPS: Sweep.PROVIDER, DEFAULT: Sweep.OUTBOX}
+UNCHECKED = "--skip-checks"
+BESIDE_WORKERS = 3  # sentinel, monitor, pusher
 
 
 class Cluster:
@@ -33,25 +35,35 @@ class Cluster:
 
     def __init__(self, name: str) -> None:
         self.name, self.lane = name, LANES[name]
-        self.born = self._rung = timezone.now()
+        self._born = self._complete_at = self._rung = timezone.now()
         self._members: set[int] = set()
+        others = settings.Q_CLUSTER["ALT_CLUSTERS"]
+        self._size = others.get(name, settings.Q_CLUSTER)["workers"] + BESIDE_WORKERS
         self.process = subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            # The checks were made when we started.
+            [sys.executable, settings.BASE_DIR / "manage.py", "qcluster", UNCHECKED],
             env=os.environ | {"Q_CLUSTER_NAME": name},
             start_new_session=True,
             preexec_fn=end_with_parent,
         )
         ring(name)
 
+    def became_complete(self) -> bool:
+        """Once, when all its processes are there: none is missed before that."""
+        alive = self._alive()
+        if self._members or len(alive) < self._size:
+            return False
+        self._members, self._complete_at = alive, timezone.now()
+        return True
+
     def complaint(self) -> str:
         """Why it should be replaced; empty while it is well."""
         if self.process.poll() is not None:
             return f"it ended with {self.process.returncode}"
-        now = timezone.now()
-        if now - self.born < GROWING:
-            return ""
-        alive = self._alive()
-        self._members = self._members or alive
+        now, alive = timezone.now(), self._alive()
+        if not self._members:
+            late = now - self._born > GROWING
+            return f"it has {len(alive)} of {self._size} processes" if late else ""
         if lost := self._members - alive:
             return f"it lost {sorted(lost)}"
         return self._listen(now)
@@ -59,7 +71,7 @@ class Cluster:
     def _listen(self, now: datetime) -> str:
         """Ring once after a short silence, complain after a long one."""
         beat = Sweep.objects.last_beat(self.lane)
-        silence = now - max(self.born, beat or self.born)
+        silence = now - max(self._complete_at, beat or self._complete_at)
         if silence > HUNG:
             return f"no sign of life for {silence.seconds} s"
         if silence > SILENT and now - self._rung > SILENT:

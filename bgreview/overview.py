@@ -17,6 +17,8 @@ RECENT = 8
 LATELY = timedelta(days=7)
 FRESH = timedelta(seconds=30)  # a sweep beats about once a second
 SILENT = timedelta(minutes=2)  # the next sweep starts every minute
+TYPE = "version__job_type"
+AT_WORK = [Job.Status.RUNNING, Job.Status.QUEUED]
 IN_TROUBLE = [
     Delivery.Status.FAILED,
     Delivery.Status.UNCERTAIN,
@@ -50,7 +52,7 @@ def overview(person: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
     jobs = Job.objects.visible_to(person)
     counts = jobs.counts_by_status()
     lately = jobs.filter(created_at__gte=timezone.now() - LATELY)  # by the index
-    recent = lately.exclude(finished_at=None).select_related("version__job_type")
+    recent = lately.exclude(finished_at=None).select_related(TYPE)
     return {
         "waiting": _waiting(person, counts),
         "tiles": [_status_tile(status, n) for status, n in counts.items()],
@@ -58,6 +60,7 @@ def overview(person: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
             _pulse("Provider sweep", Sweep.PROVIDER),
             _pulse("Outbox", Sweep.OUTBOX),
         ],
+        "at_work": jobs.filter(status__in=AT_WORK).select_related(TYPE)[:RECENT],
         "recent": recent.order_by("-finished_at")[:RECENT],
     }
 

@@ -18,6 +18,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 GRACE = 7.0  # seconds for all of them to end by themselves
 LEAST = 0.5  # of these for each, however long the others took
+DYING = 1.0  # seconds that a killed one may take
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 
@@ -135,4 +136,14 @@ def _kill(group: int, family: set[psutil.Process]) -> None:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.kill()
-    psutil.wait_procs(family, timeout=1)
+    until = time.monotonic() + DYING
+    while any(map(_lives, family)) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie does not: whoever adopted it may take its time to bury it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -29,6 +29,9 @@ INSTANCE_ID = env.str("INSTANCE_ID", default="bgreview")  # marks our responses
 PROVIDER = env.str("PROVIDER", default="")  # "openai" or "sandbox": never a default
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1")
+# Comma-separated while rotating. Split by hand: an empty one must be seen, and told.
+_SECRETS = env.str("OPENAI_WEBHOOK_SECRET", default="")
+OPENAI_WEBHOOK_SECRETS = [s.strip() for s in _SECRETS.split(",")] if _SECRETS else []
 
 # ---- apps ------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -171,6 +174,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.models.job.Status",
+        "DeliveryStatus": "reviews.models.delivery.Status",
+    },
 }
 
 # ---- mail ------------------------------------------------------------------------

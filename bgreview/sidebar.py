@@ -74,7 +74,19 @@ PLACES: dict[str, list[Place]] = {
             ("reviews.view_destination", "reviews.change_destination"),
         ),
         Place("Pauses", "pauses", "admin:jobs_pause_changelist", ("jobs.view_pause",)),
+        Place(
+            "Start limits",
+            "limits",
+            "admin:jobs_startlimit_changelist",
+            ("jobs.view_startlimit",),
+        ),
         Place("Sweeps", "sweeps", "admin:jobs_sweep_changelist", ("jobs.view_sweep",)),
+        Place(
+            "Webhooks in",
+            "webhooks",
+            "admin:jobs_webhookreceipt_changelist",
+            ("jobs.view_webhookreceipt",),
+        ),
         Place(
             "Findings",
             "info",

@@ -15,6 +15,7 @@ from jobs.models import Pause
 from jobs.provider.base import Phase, Provider, ProviderFault
 from jobs.provider.factory import open_provider
 from jobs.services.errands import Errand, Kind
+from jobs.services.inquiries import Inquiry
 
 ROOM = 200  # requests in flight
 CLOSING = 15  # seconds for the last requests and the client
@@ -33,7 +34,7 @@ class Courier:
 
     def __enter__(self) -> Self:
         self.in_flight = 0
-        self._back: SimpleQueue[Errand | Probe] = SimpleQueue()
+        self._back: SimpleQueue[Errand | Inquiry | Probe] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -55,14 +56,14 @@ class Courier:
     def room(self) -> int:
         return ROOM - self.in_flight
 
-    def send(self, errands: Iterable[Errand | Probe]) -> None:
+    def send(self, errands: Iterable[Errand | Inquiry | Probe]) -> None:
         for errand in errands:
             self.in_flight += 1
             asyncio.run_coroutine_threadsafe(self._carry(errand), self._loop)
 
-    def collect(self, *, wait: float, most: int) -> list[Errand | Probe]:
+    def collect(self, *, wait: float, most: int) -> list[Errand | Inquiry | Probe]:
         """Those that are back: waits for one, and takes what is there with it."""
-        found: list[Errand | Probe] = []
+        found: list[Errand | Inquiry | Probe] = []
         try:
             found.append(self._back.get(timeout=wait))
             while len(found) < most:
@@ -72,10 +73,12 @@ class Courier:
         self.in_flight -= len(found)
         return found
 
-    async def _carry(self, errand: Errand | Probe) -> None:
+    async def _carry(self, errand: Errand | Inquiry | Probe) -> None:
         try:
             if isinstance(errand, Probe):
                 await self._provider.probe()
+            elif isinstance(errand, Inquiry):
+                errand.reply = await self._inquire(errand)
             else:
                 errand.reply = await self._ask(errand)
         except ProviderFault as fault:
@@ -96,6 +99,10 @@ class Courier:
                 return await self._provider.cancel(known)
             case Kind.DELETE:
                 return await self._provider.delete(known)
+
+    async def _inquire(self, inquiry: Inquiry) -> Any:
+        ask = self._provider.cancel if inquiry.stops else self._provider.look
+        return await ask(inquiry.receipt.response_id)
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(CLOSING)

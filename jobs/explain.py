@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.models import Job, Pause
+from django.utils import timezone
+
+from jobs.models import Job, Pause, StartLimit
 from jobs.policy.failures import RULES, FailureClass
 
 Status = Job.Status
@@ -50,6 +52,7 @@ def explain(job: Job) -> Explanation:
 
 @explains(Status.QUEUED)
 def _queued(job: Job) -> Explanation:
+    now = timezone.now()
     pause = Pause.objects.of_starts().first()
     if pause:
         sentence = f"Waits to be started: new starts are paused ({pause.note})."
@@ -59,11 +62,22 @@ def _queued(job: Job) -> Explanation:
     last = job.attempts.order_by("-number").first()
     if last and last.ended_at and job.next_reason == "retry":
         sentence = (
-            f"Attempt {last.number} failed ({last.failure_class}); the next one "
-            f"starts at {job.wake_at:%H:%M:%S} UTC."
+            f"Attempt {last.number} failed ({last.failure_class}): "
+            f"{_ended(last.failure_message)} The next one starts at "
+            f"{job.wake_at:%H:%M:%S} UTC."
         )
         return Explanation(
             sentence, "start again", "system", "the retry", last.ended_at, job.wake_at
+        )
+    held = (
+        job.wake_at
+        and job.wake_at <= now
+        and StartLimit.objects.holding(job.version.model, now)
+    )
+    if held:
+        sentence = f"Waits its turn: {held.sentence}."
+        return Explanation(
+            sentence, "start", "system", "the limit", job.created_at, job.deadline_at
         )
     sentence = "Waits to be started at the provider."
     return Explanation(
@@ -97,14 +111,20 @@ def _completed(job: Job) -> Explanation:
 def _failed(job: Job) -> Explanation:
     known = job.failure_class in set(FailureClass)
     advice = RULES[FailureClass(job.failure_class)].advice if known else ""
-    sentence = f"Failed ({job.failure_class}): {job.failure_message} {advice}".strip()
+    said = _ended(job.failure_message or "no reason was given")
+    sentence = f"Failed ({job.failure_class}): {said} {advice}".strip()
     return Explanation(sentence, "inspect or retry", "operators", since=job.finished_at)
 
 
 @explains(Status.CANCELLED, Status.EXPIRED, Status.ABANDONED)
-def _ended(job: Job) -> Explanation:
+def _over(job: Job) -> Explanation:
     event = job.events.filter(became=job.status).last()
     by = f" by {event.actor}" if event and event.actor != "system" else ""
     why = f" {event.note}" if event and event.note else ""
     sentence = f"{job.get_status_display().capitalize()}{by}.{why}"
     return Explanation(sentence, "retry if wanted", "operators", since=job.finished_at)
+
+
+def _ended(text: str) -> str:
+    """Somebody else's words as a sentence that ends."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -54,24 +54,18 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
 
-class SubmitForm(forms.Form):
-    """A title, a deadline, and a field named "input.x" for each property x."""
+class InputForm(forms.Form):
+    """A field named "input.x" for each property x; `given`: what stands in them."""
 
-    title = forms.CharField(
-        required=False,
-        max_length=200,
-        help_text="How people will find it; made from the type when left empty.",
-    )
-    deadline_hours = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=720,
-        label="Deadline in hours",
-        help_text="When it is given up; the type's own deadline when left empty.",
-    )
-
-    def __init__(self, schema: Schema, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        *args: Any,
+        given: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        known = given or {}
         parts = schema.get("properties", {})
         self.properties: dict[str, Schema] = {
             name: parts[name] for name in in_order(parts, schema)
@@ -82,7 +76,7 @@ class SubmitForm(forms.Form):
             field.required = False  # the schema says it, with everything else
             field.label = part.get("title") or name.replace("_", " ").capitalize()
             field.help_text = part.get("description", "")
-            field.initial = part.get("default", field.initial)
+            field.initial = known.get(name, part.get("default", field.initial))
             if name in required:
                 field.widget.attrs["aria-required"] = "true"
             self.fields[f"input.{name}"] = field
@@ -109,6 +103,46 @@ class SubmitForm(forms.Form):
             return "deadline_hours"
         fitting = [n for n in self.fields if key == n or key.startswith(f"{n}.")]
         return max(fitting, key=len) if fitting else None
+
+
+class SubmitForm(InputForm):
+    """The input, with a title and a deadline."""
+
+    title = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="How people will find it; made from the type when left empty.",
+    )
+    deadline_hours = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=720,
+        label="Deadline in hours",
+        help_text="When it is given up; the type's own deadline when left empty.",
+    )
+
+
+class RetryForm(InputForm):
+    """The input to correct, and why."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=2_000,
+        label="Why",
+        help_text="Kept in the job's history.",
+    )
+
+
+class ContinueForm(forms.Form):
+    """What the model is told as it goes on from its last response."""
+
+    continue_with = forms.CharField(
+        max_length=100_000,
+        strip=False,
+        label="Tell the model",
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    note = RetryForm.base_fields["note"]
 
 
 def field_for(part: Schema) -> forms.Field:

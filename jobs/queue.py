@@ -34,6 +34,7 @@ class Regular:
 REGULARS = [
     Regular("sweep", "jobs.sweep.sweep", SWEEPS),
     Regular("outbox", "reviews.outbox.outbox", DEFAULT),
+    Regular("reminders", "reviews.reminders.reminders", DEFAULT),
     Regular("cleanup", "jobs.cleanup.hourly", DEFAULT, HOUR),
     Regular("doctor", "jobs.doctor.visit.daily", DEFAULT, DAY),
 ]

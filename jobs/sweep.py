@@ -13,11 +13,13 @@ from django.utils.dateparse import parse_datetime
 from jobs.courier import Courier, Probe
 from jobs.models import Sweep
 from jobs.pulse import Pulse
+from jobs.services.claim import claim_jobs, claim_suspect, claim_unsettled
 from jobs.services.deletions import claim_deletions, note_deletions
 from jobs.services.errands import Errand, Kind
+from jobs.services.inquiries import Inquiry, claim_inquiries, conclude
+from jobs.services.liveness import watch_webhooks
 from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
-from jobs.services.start import claim_jobs, claim_unsettled
 
 TICK = 0.5  # seconds between two looks for due rows
 LIFE = timedelta(seconds=95)  # the schedule's period, and half a minute of overlap
@@ -48,12 +50,24 @@ def is_late(intended: str) -> bool:
 
 def turn(courier: Courier, wait: float) -> int:
     """Send what is due, apply what is back; says how many answers were applied."""
+    if not courier.in_flight:
+        handle_suspects(courier)
     most = BATCH[connection.vendor]
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
+    courier.send(claim_inquiries(min(courier.room, most)))
     courier.send(claim_deletions(min(courier.room, most)))
     courier.send(Probe(pause) for pause in claim_probes())
+    watch_webhooks()
     return receive(courier, wait)
+
+
+def handle_suspects(courier: Courier) -> None:
+    """One at a time, with nothing else in hand: whoever dies now, dies of that job."""
+    while suspects := claim_suspect():
+        courier.send(suspects)
+        while courier.in_flight and receive(courier, LAST_REPLIES):
+            pass
 
 
 def receive(courier: Courier, wait: float) -> int:
@@ -62,6 +76,8 @@ def receive(courier: Courier, wait: float) -> int:
     for probe in back:
         if isinstance(probe, Probe):
             note_probe(probe.pause, probe.reply)
+        elif isinstance(probe, Inquiry):
+            conclude(probe)
     errands = [errand for errand in back if isinstance(errand, Errand)]
     note_deletions([errand for errand in errands if errand.kind is Kind.DELETE])
     answers = [errand for errand in errands if errand.kind is not Kind.DELETE]

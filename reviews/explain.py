@@ -1,11 +1,21 @@
 """How jobs explain themselves once people and deliveries come into it."""
 
+from django.utils import timezone
+
 from jobs.explain import Explanation, explains
-from jobs.models import Job
+from jobs.models import Job, Pause
+from reviews.delivery.failures import advice_on
 from reviews.models import Decision, Delivery, Review
 
 Status = Job.Status
+S = Delivery.Status
 WHEN = "%d %b %H:%M UTC"
+FOR_PEOPLE = (S.REFUSED, S.FAILED, S.UNCERTAIN)  # in the order in which it matters
+NEXT = {
+    S.FAILED: "resend it, approve it anew or withdraw it",
+    S.REFUSED: "approve it anew or withdraw it",
+    S.UNCERTAIN: "confirm, resend or withdraw it",
+}
 
 
 @explains(Status.AWAITING_REVIEW)
@@ -25,26 +35,81 @@ def _approved(job: Job) -> Explanation:
     if not rows:
         sentence = f"{decided}; its type has no destination, so nothing is sent."
         return Explanation(sentence, since=job.finished_at)
-    owed = [d for d in rows if d.status != Delivery.Status.DELIVERED]
-    delivery = owed[0] if owed else rows[0]
-    by_system = delivery.status in (Delivery.Status.PENDING, Delivery.Status.SENDING)
-    sentence = (
-        f"{decided}; the delivery to {delivery.destination} is "
-        f"{delivery.get_status_display()}."
-    )
-    if not by_system and (why := _why(delivery)):
-        sentence += f" {why}"
-    if delivery.wake_at:
-        sentence += f" Next look at {delivery.wake_at:%H:%M:%S} UTC."
-    who = "system" if by_system else "operators"
+    owed = [d for d in rows if d.status not in (S.DELIVERED, S.WITHDRAWN)]
+    if not owed:
+        sentence = (
+            f"{decided}; every delivery was withdrawn, so nothing is sent. Return the "
+            "job to review, or approve one of its deliveries anew."
+        )
+        what = "return it to review, or leave it"
+        return Explanation(sentence, what, "reviewers", since=rows[-1].finished_at)
+    first = min(owed, key=_urgency)
+    said = explain_delivery(first)
     return Explanation(
-        sentence, "deliver", who, "the delivery", job.finished_at, delivery.wake_at
+        f"{decided}; {said.sentence}{_and_others(len(owed) - 1)}",
+        said.what,
+        said.who,
+        said.waiting_for,
+        said.since or job.finished_at,
+        said.by,
     )
+
+
+def _and_others(count: int) -> str:
+    if not count:
+        return ""
+    return f" {count} more {'is' if count == 1 else 'are'} not there yet."
+
+
+def explain_delivery(delivery: Delivery) -> Explanation:
+    """Where one delivery is, the class of what went wrong, why, and who goes on."""
+    word = delivery.get_status_display()
+    sentence = f"the delivery to {delivery.destination} is {word}"
+    if delivery.failure_class:
+        sentence += f" ({delivery.failure_class.replace('_', ' ')})"
+    sentence += "."
+    if delivery.status in (S.PENDING, S.SENDING):
+        return _under_way(delivery, sentence)
+    if why := why_so(delivery):
+        sentence += f" {why}"
+    if delivery.status not in FOR_PEOPLE:
+        return Explanation(sentence, since=delivery.finished_at)
+    if advice := advice_on(delivery.failure_class):
+        sentence += f" {advice}"
+    what, since = NEXT[S(delivery.status)], delivery.finished_at
+    return Explanation(sentence, what, "operators", "the delivery", since)
+
+
+def _under_way(delivery: Delivery, sentence: str) -> Explanation:
+    """It is ours to send, or to hold back for a while."""
+    pause = _pause(delivery)
+    if pause and delivery.status == S.PENDING:
+        sentence += f" Deliveries are paused: {pause.note or pause.actor}."
+        since = pause.began_at
+        return Explanation(sentence, "end the pause", "managers", "the pause", since)
+    at, to = delivery.wake_at, delivery.destination
+    if delivery.tries and (last := delivery.attempts.order_by("number").last()):
+        sentence += f" Try {last.number}: {last.outcome or 'under way.'}"
+    if to.rests_until and to.rests(timezone.now()):
+        sentence += f" {to} rests after {to.failures} failures in a row."
+        at = max(to.rests_until, at or to.rests_until)
+    sentence += f" Next look at {at:%H:%M:%S} UTC." if at else ""
+    since = delivery.created_at
+    return Explanation(sentence, "deliver", "system", "the delivery", since, at)
+
+
+def why_so(delivery: Delivery) -> str:
+    """What the history says of how it came to its status."""
+    told = delivery.job.events.filter(kind="delivery", became=delivery.status)
+    mine = told.filter(data__delivery=str(delivery.uuid)).select_related("beside")
+    event = mine.order_by("seq").last()
+    return event.note if event else ""
 
 
 @explains(Status.DELIVERED)
 def _delivered(job: Job) -> Explanation:
-    to = ", ".join(str(d.destination) for d in _deliveries(job))
+    rows = [d for d in _deliveries(job) if d.status == S.DELIVERED]
+    to = ", ".join(str(d.destination) for d in rows)
     at = f"{job.finished_at:{WHEN}}"
     sentence = f"{_decided(job, 'Approved')}; delivered to {to}, {at}."
     return Explanation(sentence, since=job.finished_at)
@@ -57,11 +122,26 @@ def _rejected(job: Job) -> Explanation:
     return Explanation(_decided(job, "Rejected") + why, since=job.finished_at)
 
 
-def _why(delivery: Delivery) -> str:
-    """What the history says of how it came to its status."""
-    told = delivery.job.events.filter(kind="delivery", became=delivery.status)
-    event = told.select_related("beside").order_by("seq").last()
-    return event.note if event else ""
+@explains(Status.ABANDONED)
+def _abandoned(job: Job) -> Explanation:
+    event = job.events.filter(became=job.status).select_related("beside").last()
+    sentence = f"Abandoned. {event.note if event else ''}".strip()
+    if event and event.was == Status.AWAITING_REVIEW:
+        what = "reopen the review if it is still wanted"
+        return Explanation(sentence, what, "reviewers", since=job.finished_at)
+    return Explanation(sentence, since=job.finished_at)
+
+
+def _urgency(delivery: Delivery) -> int:
+    """What waits for a person comes before what goes on by itself."""
+    if delivery.status in FOR_PEOPLE:
+        return FOR_PEOPLE.index(S(delivery.status))
+    return len(FOR_PEOPLE)
+
+
+def _pause(delivery: Delivery) -> Pause | None:
+    scopes = [Pause.DELIVERIES, delivery.destination.pause_scope]
+    return Pause.objects.active().filter(scope__in=scopes).first()
 
 
 def _decided(job: Job, verdict: str) -> str:
@@ -70,9 +150,12 @@ def _decided(job: Job, verdict: str) -> str:
 
 
 def _last_decision(job: Job) -> Decision | None:
-    found = Decision.objects.filter(review__job=job).select_related("by", "beside")
-    return found.order_by("at").last()
+    found = Decision.objects.on_the_result().filter(review__job=job)
+    return found.select_related("by", "beside").order_by("at").last()
 
 
 def _deliveries(job: Job) -> list[Delivery]:
-    return list(job.deliveries.select_related("destination").order_by("pk"))
+    rows = list(job.deliveries.select_related("destination").order_by("pk"))
+    for delivery in rows:
+        delivery.job = job
+    return rows

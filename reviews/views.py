@@ -151,7 +151,9 @@ def _page(
         "seen": what_is_seen(review) if open_here else None,
         "can_decide": open_here and not why_not,
         "why_not": why_not if request.user.has_perm(DECIDE) else "",
-        "decisions": review.decisions.select_related("by", "beside"),
+        "decisions": review.decisions.select_related(
+            "by", "beside", "delivery__destination"
+        ),
         "attempts": attempts_of(job),
         "events": job.events.select_related("beside"),
         "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),

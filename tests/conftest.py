@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
+from jobs.services import liveness
 from tests import append_only, databases
+from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
     bob,
@@ -23,6 +25,8 @@ from tests.house import (  # noqa: F401  (fixtures)
     review,
     shop,
 )
+from tests.postbox import postbox  # noqa: F401  (a fixture)
+from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401
 from tests.unguarded import unguarded  # noqa: F401  (fixture)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -53,6 +57,12 @@ def _cheap_settings(
         STATIC_ROOT=tmp_path_factory.mktemp("static"),
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known_of_webhooks() -> None:
+    """As in a new process; of the rows of another test nothing may be remembered."""
+    liveness.forget()
 
 
 @pytest.fixture

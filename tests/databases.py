@@ -10,6 +10,7 @@ import shutil
 import signal
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "WARNING",
     "OPENAI_API_KEY": "sk-tests",
     "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # nobody listens there
+    "OPENAI_WEBHOOK_SECRET": "",
     "PROVIDER": "sandbox",
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "Q_BROKER": "orm",
@@ -55,6 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--only-database",
         action="store_true",
         help="leave out the tests that would be the same on any database",
+    )
+    parser.addoption(
+        "--processes",
+        choices=("only", "without"),
+        help="run only the tests that start real processes, or all but these",
     )
 
 
@@ -97,12 +104,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--processes=only` no file is imported that cannot have such a test."""
+    named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    if config.getoption("processes") != "only" or named or collection_path.is_dir():
+        return None
+    return "mark.processes" not in collection_path.read_text() or None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    processes = config.getoption("processes")
+    if processes:
+        _keep(config, items, lambda i: _starts(i) == (processes == "only"))
     if config.getoption("only_database"):
-        config.hook.pytest_deselected(items=[i for i in items if not _depends(i)])
-        items[:] = filter(_depends, items)
+        _keep(config, items, _depends)
+
+
+def _keep(
+    config: pytest.Config,
+    items: list[pytest.Item],
+    is_wanted: Callable[[pytest.Item], bool],
+) -> None:
+    config.hook.pytest_deselected(items=[i for i in items if not is_wanted(i)])
+    items[:] = filter(is_wanted, items)
+
+
+def _starts(item: pytest.Item) -> bool:
+    return item.get_closest_marker("processes") is not None
 
 
 def _depends(item: pytest.Item) -> bool:

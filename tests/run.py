@@ -1,7 +1,8 @@
-"""Runs the suite on SQLite and on PostgreSQL, side by side, and adds both up.
+"""Runs the suite on SQLite and on PostgreSQL, side by side, and adds all up.
 
-What no database can change runs once, beside PostgreSQL. What stands on the command
-line goes to pytest: `tests/run.py -k deliver -x`.
+What no database can change runs once, beside SQLite. Tests that start real processes
+wait more than they compute, so they have runs of their own beside the others. What
+stands on the command line goes to pytest: `tests/run.py -k deliver -x`.
 """
 
 import json
@@ -14,7 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-RUNS = {"sqlite": ["--only-database"], "postgres": []}
+COMPUTING, WAITING = "--processes=without", "--processes=only"
+RUNS = {
+    "sqlite": ["--db=sqlite", COMPUTING],
+    "postgres": ["--db=postgres", COMPUTING, "--only-database"],
+    "sqlite, processes": ["--db=sqlite", WAITING],
+    "postgres, processes": ["--db=postgres", WAITING],
+}
+WIDTH = max(map(len, RUNS))
 ENDED = (0, 1, 5)  # pytest's exit codes: all passed, some failed, there was no test
 
 
@@ -28,8 +36,8 @@ class Tally:
     skipped: dict[str, int] = field(default_factory=dict)  # how many, by reason
 
     @classmethod
-    def read(cls, path: Path, database: str, exit_code: int) -> "Tally":
-        tally = cls(database)
+    def read(cls, path: Path, name: str, exit_code: int) -> "Tally":
+        tally = cls(name)
         if path.exists():
             tally = cls(**json.loads(path.read_text()))
         if exit_code not in ENDED or not path.exists():
@@ -46,14 +54,15 @@ class Tally:
 
 
 class Run:
-    """The suite on one database, in a process of its own."""
+    """A part of the suite on one database, in a process of its own."""
 
-    def __init__(self, database: str, tally: Path, arguments: list[str]) -> None:
-        self.database, self.tally = database, tally
+    def __init__(self, name: str, tally: Path, arguments: list[str]) -> None:
+        self.name, self.tally = name, tally
         pytest = [sys.executable, "-m", "pytest", "-q", *_workers()]
-        options = ["-p", "tests.tally", f"--tally={tally}", f"--db={database}"]
+        options = ["-p", "tests.tally", f"--tally={tally}"]
         self.process = subprocess.Popen(
-            [*pytest, *options, *RUNS[database], *arguments],
+            [*pytest, *options, *RUNS[name], *arguments],
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -65,20 +74,20 @@ class Run:
         self.reader.start()
 
     def _read(self) -> None:
-        """Progress is shown as it comes; the report after it waits for the other's."""
+        """Progress is shown as it comes; the report after it waits for its turn."""
         assert self.process.stdout
         for line in self.process.stdout:
             if self.report or line.startswith("===="):
                 self.report.append(line)
             elif line.strip():
-                print(f"{self.database:8} {line}", end="", flush=True)
+                print(f"{self.name:{WIDTH}} {line}", end="", flush=True)
 
     def finish(self) -> Tally:
         self.reader.join()
         exit_code = self.process.wait()
         if self.report:
-            print(f"\n{self.database}\n", *self.report, sep="", end="", flush=True)
-        return Tally.read(self.tally, self.database, exit_code)
+            print(f"\n{self.name}\n", *self.report, sep="", end="", flush=True)
+        return Tally.read(self.tally, self.name, exit_code)
 
 
 def succeeded(tallies: list[Tally], *, chosen: bool) -> bool:
@@ -101,9 +110,15 @@ def _counts(passed: int, failed: int, skipped: int) -> str:
     return f"{line}, {skipped} skipped" if skipped else line
 
 
+def _environment() -> dict[str, str]:
+    """Dozens of processes are started: none should compile our code anew."""
+    unwanted = "PYTHONDONTWRITEBYTECODE"
+    return {name: value for name, value in os.environ.items() if name != unwanted}
+
+
 def _workers() -> list[str]:
-    """Two runs fill two cores; more cores are shared out between them."""
-    each = (os.cpu_count() or 1) // len(RUNS)
+    """The computing runs fill two cores; more cores are shared out between them."""
+    each = (os.cpu_count() or 1) // 2
     return [f"-n{each}", "--dist=loadfile"] if each > 1 else []
 
 

@@ -18,8 +18,9 @@ def pytest_terminal_summary(
 ) -> None:
     stats = terminalreporter.stats
     skipped = stats.get("skipped", []) + stats.get("xfailed", [])
+    processes = ", processes" * (config.getoption("processes") == "only")
     tally = {
-        "label": config.stash[LABEL],
+        "label": config.stash[LABEL] + processes,
         "passed": len(stats.get("passed", [])),
         "failed": len(stats.get("failed", []) + stats.get("error", [])),
         "skipped": Counter(_reason(report) for report in skipped),

@@ -21,7 +21,7 @@ from jobs.models import ApiToken, Attempt, Job, JobType, JobTypeVersion, Result
 from jobs.sandbox.app import make_app
 from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
-from jobs.services.start import claim_jobs
+from jobs.services.claim import claim_jobs
 from reviews.models import Review
 from reviews.services.decide import approve
 from tests.house import (
@@ -402,6 +402,7 @@ DETAIL = BRIEF | {
     "input",
     "metadata",
     "deadline_at",
+    "attempt_seconds",
     "legal_hold",
     "erased_at",
     "progress",
@@ -458,7 +459,8 @@ def test_how_far_a_first_job_is_is_unknown_and_not_zero(
 
     assert said["progress"]["percent"] is None
     assert said["progress"]["basis"] == "unknown"
-    assert said["attempt"] == {"number": 1, "reason": "first"}
+    begun = {"number": 1, "reason": "first", "retries": 0, "revisions": 0}
+    assert said["attempt"] == begun
     assert said["next_action"] == {"what": "answer", "who": "provider"}
     assert said["waiting"]["for"] == "the provider"
     assert said["waiting"]["since"] == said["started_at"]

@@ -15,7 +15,8 @@ from bgreview.demo.receiver import make_app
 from jobs.models import Job, JobEvent, WebhookReceipt
 from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
-from jobs.services.start import LEASE, claim_jobs
+from jobs.services.claim import claim_jobs
+from jobs.services.errands import LEASE
 from reviews.models import Decision, Delivery, Review
 from reviews.services.decide import approve, reject
 from tests.auditor import Report, audit, provider_ledger, receiver_ledger

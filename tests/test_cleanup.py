@@ -42,9 +42,9 @@ from jobs.models import (
 from jobs.services import erase, purge
 from jobs.services.cancel import cancel_job
 from jobs.services.deletions import AGAIN, claim_deletions
+from jobs.services.errands import LEASE
 from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job
-from jobs.services.start import LEASE
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
 from reviews.models import Check, Decision, DecisionComment, Delivery, Review

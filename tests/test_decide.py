@@ -374,12 +374,19 @@ def test_a_cancelled_job_is_not_decided_on(desk, review, ann, olivia):
 
 def test_a_review_opens_with_the_policys_terms(note, shop, courier):
     job = submit(shop)
-    policy(job, hours=3, four_eyes=True, group=Group.objects.create(name="Legal"))
+    legal = Group.objects.create(name="Legal")
+    policy(job, hours=3, remind_hours=1, four_eyes=True, group=legal)
 
     job = bring_to("awaiting_review", job, courier)
 
     review = job.reviews.get()
-    assert review.policy == {"hours": 3, "group": "Legal", "four_eyes": True}
+    assert review.policy == {
+        "hours": 3,
+        "remind_hours": 1,
+        "group": "Legal",
+        "four_eyes": True,
+    }
+    assert review.remind_at == review.opened_at + timedelta(hours=2)
     assert review.opened_at == job.events.get(became="awaiting_review").at
     assert review.due_at == job.wake_at == review.opened_at + timedelta(hours=3)
     assert (review.result, review.round) == (job.latest_result, 1)
@@ -387,7 +394,9 @@ def test_a_review_opens_with_the_policys_terms(note, shop, courier):
 
 def test_without_a_policy_there_is_a_day(review):
     assert review.due_at == review.opened_at + timedelta(hours=24)
-    assert review.policy == {"hours": 24, "group": "", "four_eyes": False}
+    terms = {"hours": 24, "remind_hours": None, "group": "", "four_eyes": False}
+    assert review.policy == terms
+    assert review.remind_at is None
 
 
 def test_a_later_policy_does_not_reach_an_open_review(note, courier, ann):

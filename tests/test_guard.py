@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from reviews.delivery import webhook
-from reviews.delivery.answer import Answer, Outcome
+from reviews.delivery.answer import Answer
+from reviews.delivery.failures import FailureClass, Outcome
 from reviews.delivery.guard import Forbidden, GuardedBackend, check, parts_of
 from reviews.delivery.webhook import send_webhook
 from tests.house import PATIENCE, SECRET, receiver
@@ -163,7 +164,8 @@ def test_in_the_sandbox_nothing_leaves_the_machine(host):
 
 def test_a_forbidden_address_is_not_tried_again(in_earnest):
     answer = post("https://169.254.169.254/latest/meta-data/")
-    assert answer == Answer(Outcome.FAILED, "169.254.169.254 is not a public address.")
+    why = "169.254.169.254 is not a public address."
+    assert answer == Answer(why, FailureClass.FORBIDDEN, left=False)
 
 
 @pytest.mark.parametrize("host", OURSELVES)
@@ -446,7 +448,7 @@ def test_a_receiver_that_does_not_read_is_left(monkeypatch):
     with receiver(lambda caller: done.wait(PATIENCE)) as url:
         answer = post(url, body="x" * 20_000_000)
         done.set()
-    assert answer == Answer(Outcome.AGAIN, TOO_LATE)
+    assert answer == Answer(TOO_LATE, FailureClass.TRANSIENT)
 
 
 def test_of_an_answer_the_first_kilobytes_are_kept(httpserver, at):

@@ -58,6 +58,7 @@ LISTS = [
     "reviews_reviewpolicy_add",
     "jobs_pause_changelist",
     "jobs_sweep_changelist",
+    "jobs_webhookreceipt_changelist",
     "jobs_apitoken_changelist",
     "auth_user_changelist",
     "auth_user_add",

@@ -14,7 +14,8 @@ from jobs.policy.outcomes import (
     RequiresAction,
     Stopped,
     judge,
-    judge_fault,
+    judge_look,
+    judge_start,
 )
 from jobs.policy.polling import next_look_at
 from jobs.policy.progress import estimate
@@ -67,8 +68,6 @@ def test_a_known_code_tells_the_class_whatever_the_http_status(code, expected, p
         *[(422, "malformed_input"), (418, "malformed_input")],
         *[(401, "auth"), (403, "auth")],
         *[(408, "timeout"), (409, "transient"), (429, "transient")],
-        *[(500, "transient"), (502, "transient"), (503, "transient")],
-        *[(529, "transient"), (599, "transient")],
         *[(None, "unknown"), (302, "unknown")],
     ],
 )
@@ -77,7 +76,17 @@ def test_an_unknown_code_leaves_it_to_the_http_status(code, http_status, expecte
     assert class_of_fault(fault) == expected
 
 
-@pytest.mark.parametrize("code", ["timed_out", "no_connection", "not_a_response"])
+@pytest.mark.parametrize("http_status", [500, 502, 503, 504, 529, 599])
+def test_a_start_that_a_gateway_failed_may_have_got_through(http_status):
+    at_start = ProviderFault("", phase=Phase.START, http_status=http_status)
+    assert class_of_fault(at_start) is FailureClass.LOST
+    looked = ProviderFault("", phase=Phase.LOOK, http_status=http_status)
+    assert class_of_fault(looked) is FailureClass.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    "code", ["timed_out", "no_connection", "not_a_response", "too_large"]
+)
 def test_a_start_without_an_answer_may_have_been_accepted(code):
     """No retry as if nothing had happened: it would be paid for twice, untraced."""
     at_start = ProviderFault("", phase=Phase.START, code=code)
@@ -174,7 +183,7 @@ def test_our_own_wait_is_not_cut_short_by_what_the_provider_asks():
 
 
 @pytest.mark.parametrize(
-    ("failure", "most"), [("transient", 8), ("timeout", 3), ("lost", 3)]
+    ("failure", "most"), [("transient", 8), ("timeout", 3), ("lost", 5)]
 )
 def test_tries_come_to_an_end(failure, most):
     assert again_after(most - 1, failure=failure) is not None
@@ -381,17 +390,28 @@ def look_failed(**said) -> ProviderFault:
 
 @pytest.mark.parametrize("age", [0, 33, 59.9])
 def test_a_fresh_response_may_be_unknown_to_a_replica(age):
-    accepted = NOW - timedelta(seconds=age)
-    missing = look_failed(http_status=404)
-    assert judge_fault(missing, accepted_at=accepted, now=NOW) == Progress()
+    since = NOW - timedelta(seconds=age)
+    outcome = judge_look(look_failed(http_status=404), missing_since=since, now=NOW)
+    assert outcome == Progress(missing=True)
 
 
-def test_an_older_response_that_is_not_found_is_gone():
-    missing = look_failed(http_status=404)
-    accepted = NOW - timedelta(seconds=60)
-    outcome = judge_fault(missing, accepted_at=accepted, now=NOW)
+def test_a_response_that_is_missing_for_the_first_time_is_not_gone_yet():
+    outcome = judge_look(look_failed(http_status=404), missing_since=None, now=NOW)
+    assert outcome == Progress(missing=True)
+
+
+def test_a_response_that_stays_missing_is_gone():
+    since = NOW - timedelta(seconds=60)
+    outcome = judge_look(look_failed(http_status=404), missing_since=since, now=NOW)
     assert isinstance(outcome, Failed)
-    assert (outcome.failure, outcome.code) == ("gone", "http_404")
+    assert (outcome.failure, outcome.code) == ("gone", "not_found")
+
+
+def test_an_answer_that_is_too_large_to_be_read_is_never_asked_for_again():
+    fault = look_failed(code="too_large")
+    outcome = judge_look(fault, missing_since=None, now=NOW)
+    assert isinstance(outcome, Failed)
+    assert outcome.failure == "poison"
 
 
 @pytest.mark.parametrize(
@@ -404,9 +424,14 @@ def test_an_older_response_that_is_not_found_is_gone():
     ],
 )
 def test_a_look_that_failed_says_nothing_of_the_response(said):
-    accepted = NOW - timedelta(hours=1)
-    outcome = judge_fault(look_failed(**said), accepted_at=accepted, now=NOW)
+    outcome = judge_look(look_failed(**said), missing_since=None, now=NOW)
     assert outcome == Progress()
+
+
+def test_a_look_that_came_too_soon_says_when_to_come_back():
+    fault = look_failed(http_status=429, retry_after=7.0)
+    outcome = judge_look(fault, missing_since=None, now=NOW)
+    assert outcome == Progress(retry_after=7.0)
 
 
 def test_a_start_that_failed_says_why_and_when_to_come_back():
@@ -414,7 +439,7 @@ def test_a_start_that_failed_says_why_and_when_to_come_back():
         "Slow down.", phase=Phase.START, http_status=429, retry_after=7.0
     )
     expected = Failed(FailureClass.TRANSIENT, "http_429", "Slow down.", 7.0)
-    assert judge_fault(busy, accepted_at=None, now=NOW) == expected
+    assert judge_start(busy) == expected
 
 
 def test_a_start_that_is_refused_keeps_the_providers_words():
@@ -422,4 +447,4 @@ def test_a_start_that_is_refused_keeps_the_providers_words():
         "Invalid prompt.", phase=Phase.START, code="invalid_prompt", http_status=400
     )
     expected = Failed(FailureClass.MALFORMED_INPUT, "invalid_prompt", "Invalid prompt.")
-    assert judge_fault(bad, accepted_at=None, now=NOW) == expected
+    assert judge_start(bad) == expected

@@ -20,7 +20,7 @@ from jobs.lifecycle import Line, MoveRefused, add_events
 from jobs.models import Job
 from jobs.models.job import JobQuerySet
 from jobs.services.cancel import cancel_job
-from jobs.services.start import claim_jobs
+from jobs.services.claim import claim_jobs
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Delivery, DeliveryAttempt, Review
 from reviews.services.decide import StalePage, approve, reject

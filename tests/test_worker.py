@@ -16,7 +16,6 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from psutil import pid_exists
 
-from bgreview.clusters import GROWING
 from jobs.models import Job, Sweep
 from tests.house import submit
 
@@ -111,12 +110,13 @@ def sweeping() -> set[int]:
 
 
 def an_idle_one(worker: Worker) -> psutil.Process | None:
-    """One that does not sweep, of a cluster so old that it will be missed."""
-    census = time.time() - GROWING.total_seconds() - 2
-    old = [one for one in worker.sweep_workers() if one.create_time() < census]
-    idle = [one for one in old if one.pid not in sweeping()]
-    if old and not idle:  # on a busy machine several sweeps were asked for: end one
-        Sweep.objects.filter(pid=old[-1].pid).update(ended_at=timezone.now())
+    """One that does not sweep, of a cluster whose watchdog will miss it."""
+    if "sweeps is complete" not in worker.log.read_text().rpartition("a new sweeps")[2]:
+        return None
+    pool = worker.sweep_workers()
+    idle = [one for one in pool if one.pid not in sweeping()]
+    if pool and not idle:  # on a busy machine several sweeps were asked for: end one
+        Sweep.objects.filter(pid=pool[-1].pid).update(ended_at=timezone.now())
     return idle[-1] if idle else None
 
 

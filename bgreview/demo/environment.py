@@ -42,6 +42,7 @@ def environment(place: Place) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         "OPENAI_API_KEY": "sk-sandbox",
         "OPENAI_BASE_URL": f"{urls['sandbox']}/v1",
+        "OPENAI_WEBHOOK_SECRET": webhook_secret(f"openai {secret}"),
         "PROVIDER": "sandbox",
         "PUBLIC_URL": urls["web"],
         "Q_BROKER": "orm",
@@ -55,6 +56,7 @@ def environment(place: Place) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # so that a log is whole when its writer dies
         INSIDE: json.dumps({"folder": str(place.folder), "urls": urls}),
         "DEMO_WEBHOOK_SECRET": webhook_secret(secret),
+        "SANDBOX_WEBHOOK_SECRET": webhook_secret(f"openai {secret}"),
     }
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from bgreview.demo.place import HOST, Place
 from bgreview.processes import Processes, web_command
 from jobs.models import Sweep
+from jobs.webhooks import PATH
 
 PATIENCE = 60.0  # seconds; a small machine with much to do needs many of them
 TAIL = 15  # lines of a log
@@ -29,8 +30,9 @@ class Servers:
 
     def start_outside(self, scale: float) -> None:
         """Those that stand for the world: the provider, and whom we deliver to."""
-        port = self._port("sandbox")
-        self._house.manage("sandbox", "sandbox", f"--port={port}", f"--scale={scale}")
+        port, told = self._port("sandbox"), self._urls["web"] + PATH
+        how = [f"--port={port}", f"--scale={scale}", f"--webhook-url={told}"]
+        self._house.manage("sandbox", "sandbox", *how)
         receiver = [sys.executable, "-m", "bgreview.demo.receiver"]
         where = [str(self._port("receiver")), str(self._place.ledger)]
         self._house.start("receiver", receiver + where)

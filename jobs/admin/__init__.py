@@ -1,5 +1,25 @@
 """The pages of the jobs app, a file per noun; importing them registers them."""
 
-from jobs.admin import finding, history, job, job_type, pause, sweep, token
+from jobs.admin import (
+    finding,
+    history,
+    job,
+    job_type,
+    pause,
+    receipt,
+    start_limit,
+    sweep,
+    token,
+)
 
-__all__ = ["finding", "history", "job", "job_type", "pause", "sweep", "token"]
+__all__ = [
+    "finding",
+    "history",
+    "job",
+    "job_type",
+    "pause",
+    "receipt",
+    "start_limit",
+    "sweep",
+    "token",
+]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin import job_page, submit, verbs
+from jobs.admin import job_page, retry, submit, verbs
 from jobs.kit import looks
 from jobs.kit.readonly import DeskAdmin
 from jobs.models import Job
@@ -162,6 +162,7 @@ class JobAdmin(DeskAdmin):
                 wrap(self.act_view),
                 name="jobs_job_act",
             ),
+            path("<int:pk>/retry/", wrap(retry.retry_one), name="jobs_job_retry"),
             path("raw/<int:pk>/", wrap(job_page.raw_response), name="jobs_job_raw"),
             *super().get_urls(),
         ]

@@ -73,7 +73,8 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
 
 def attempts_of(job: Job) -> QuerySet[Attempt]:
     """Its runs with their evidence, as every page shows them."""
-    return job.attempts.order_by("number").prefetch_related("traces", "tool_calls")
+    rows = job.attempts.order_by("number").select_related("follows")
+    return rows.prefetch_related("traces", "tool_calls")
 
 
 def _results(job: Job, sees_all: bool) -> list[dict[str, Any]]:
@@ -105,6 +106,7 @@ def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str
     waiting = [Job.Status.QUEUED, Job.Status.RUNNING]
     return {
         "step": next((panel.action for panel in panels if panel.action), None),
+        "verbs": [verb for panel in panels for verb in panel.verbs],
         "can_retry": _is_retryable(job) and may("jobs.retry_job"),
         "can_check": job.status in waiting and may("jobs.retry_job"),
         "can_hold": job.erased_at is None and may("jobs.hold_job"),

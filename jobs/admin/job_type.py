@@ -14,6 +14,26 @@ from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.models import JobType, JobTypeVersion
 
+WINDOWS = {"2h": 7_200, "8h": 28_800}  # seconds
+OURS = {
+    "background",
+    "background_options",
+    "conversation",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "moderation",
+    "previous_response_id",
+    "safety_identifier",
+    "store",
+    "stream",
+    "tools",
+}
+
 
 class VersionForm(forms.ModelForm[JobTypeVersion]):
     """What a version says, each part with its rule."""
@@ -21,6 +41,7 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
     input_schema = PrettyJson()
     output_schema = PrettyJson()
     tools = PrettyJson(empty=list)
+    moderation = PrettyJson()
     options = PrettyJson(empty=dict)
 
     class Meta:
@@ -36,6 +57,10 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
             "input_schema",
             "output_schema",
             "tools",
+            "completion_window",
+            "max_tool_calls",
+            "moderation",
+            "sends_safety_identifier",
             "options",
             "max_output_tokens",
             "max_tries",
@@ -63,6 +88,37 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
 
     def clean_output_schema(self) -> Any:
         return self._schema("output_schema")
+
+    def clean_moderation(self) -> Any:
+        """As the provider takes it: a model, and a mode for input and output."""
+        said = self.cleaned_data["moderation"]
+        if said is not None and not (isinstance(said, dict) and said.get("model")):
+            raise forms.ValidationError(
+                'Name the moderation model: {"model": "omni-moderation-latest", '
+                '"policy": {"output": {"mode": "score"}}}.'
+            )
+        return said
+
+    def clean_options(self) -> Any:
+        """Further fields only: those that we set ourselves would be overruled."""
+        said = self.cleaned_data["options"]
+        if not isinstance(said, dict):
+            raise forms.ValidationError("Options are an object of names and values.")
+        if ours := sorted(OURS & set(said)):
+            raise forms.ValidationError(
+                f"{', '.join(ours)}: set by bgreview itself, or by a field above."
+            )
+        return said
+
+    def clean(self) -> dict[str, Any]:
+        """An attempt must be given the time that the provider is given."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        window = WINDOWS.get(said.get("completion_window", ""), 0)
+        for limit in ("attempt_seconds", "deadline_seconds"):
+            if said.get(limit) and said[limit] <= window:
+                least = f"This must be more than {window}: the provider may take that."
+                self.add_error(limit, least)
+        return said
 
 
 @admin.register(JobType)

@@ -11,11 +11,15 @@ from jobs.models import Job
 
 @dataclass(frozen=True)
 class Panel:
-    """A template and its context; `action`: address and words of the next step."""
+    """A template and its context; `action`: address and words of the next step.
+
+    `verbs`: addresses and words of what else can be done, each by a POST.
+    """
 
     template: str
     context: dict[str, Any] = field(default_factory=dict)
     action: tuple[str, str] | None = None
+    verbs: tuple[tuple[str, str], ...] = ()
 
 
 PanelMaker = Callable[[HttpRequest, Job], Panel | None]

@@ -76,6 +76,7 @@ class Submission(StrictSerializer):
     prompt = Text(required=False, trim_whitespace=False)
     title = Text(required=False, max_length=TITLE, allow_blank=True)
     metadata = Metadata(required=False)
+    attempt_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
     deadline_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +149,7 @@ class JobDetail(JobBrief):
             "input",
             "metadata",
             "deadline_at",
+            "attempt_seconds",
             "legal_hold",
             "erased_at",
             "progress",
@@ -168,8 +170,18 @@ class JobDetail(JobBrief):
 
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_attempt(self, job: Job) -> dict[str, Any] | None:
-        last = job.attempts.order_by("number").last()
-        return {"number": last.number, "reason": last.reason} if last else None
+        attempts = list(job.attempts.order_by("number"))
+        if not attempts:
+            return None
+        last = attempts[-1]
+        revisions = sum(a.reason == Attempt.Reason.CHANGES for a in attempts)
+        retries = sum(a.reason in Attempt.RETRIES for a in attempts)
+        return {
+            "number": last.number,
+            "reason": last.reason,
+            "retries": retries,
+            "revisions": revisions,
+        }
 
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_failure(self, job: Job) -> dict[str, str] | None:
@@ -242,6 +254,13 @@ class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):
 
 
 class AttemptView(serializers.ModelSerializer[Attempt]):
+    """`input`: where it was not the job's; `follows`: whose response it continues."""
+
+    input = serializers.JSONField()
+    follows = serializers.IntegerField(
+        source="follows.number", default=None, allow_null=True
+    )
+
     class Meta:
         model = Attempt
         fields = (
@@ -249,6 +268,8 @@ class AttemptView(serializers.ModelSerializer[Attempt]):
             "number",
             "tries",
             "reason",
+            "input",
+            "follows",
             "response_id",
             "provider_status",
             "created_at",
@@ -312,3 +333,20 @@ class Note(StrictSerializer):
     """Why, in words; kept in the history."""
 
     note = Text(required=False, allow_blank=True, max_length=2_000)
+
+
+class Retry(Note):
+    """The same input again, or a corrected `input`, or on from the last response.
+
+    `continue_with` is what the model is told as it goes on.
+    """
+
+    input = serializers.JSONField(required=False)
+    continue_with = Text(required=False, trim_whitespace=False, max_length=100_000)
+
+    def call_arguments(self) -> dict[str, Any]:
+        """As the service wants them."""
+        wanted = dict(self.validated_data)
+        if "input" in wanted:
+            wanted["given"] = wanted.pop("input")
+        return wanted

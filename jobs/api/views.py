@@ -118,7 +118,7 @@ class JobViewSet(
     @action(detail=True, pagination_class=None, filterset_class=None)
     def attempts(self, request: Request, public_id: str) -> Response:
         """Every run at the provider."""
-        found = self.get_object().attempts.order_by("number")
+        found = self.get_object().attempts.select_related("follows").order_by("number")
         return Response(shapes.AttemptView(found, many=True).data)
 
     @extend_schema(responses=shapes.EventView(many=True))
@@ -135,11 +135,16 @@ class JobViewSet(
         job = cancel_job(self.get_object(), by=self.person, note=self._note())
         return self._shown(job)
 
-    @extend_schema(request=shapes.Note, responses=shapes.JobDetail)
+    @extend_schema(request=shapes.Retry, responses=shapes.JobDetail)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, public_id: str) -> Response:
         """Set a failed, cancelled or expired job going again."""
-        job = retry_job(self.get_object(), by=self.person, note=self._note())
+        said = shapes.Retry(data=request.data)
+        said.is_valid(raise_exception=True)
+        try:
+            job = retry_job(self.get_object(), by=self.person, **said.call_arguments())
+        except InvalidInput as invalid:
+            raise ValidationError(invalid.errors) from invalid
         return self._shown(job)
 
     @extend_schema(request=None, responses=shapes.JobDetail)

@@ -33,8 +33,10 @@ def _create(vendor: str, table: str, verb: str) -> list[str]:
     name = f"{table}_no_{verb.lower()}"
     if vendor == "sqlite":
         body = f"SELECT RAISE(ABORT, '{table} {REFUSAL}');"
-        return [f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {verb} ON {table}"
-            f" BEGIN {body} END"]
+        return [
+            f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {verb} ON {table}"
+            f" BEGIN {body} END"
+        ]
     statements = [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
         f" $$ BEGIN RAISE EXCEPTION '{table} {REFUSAL}'; END $$",

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-TONES = {  # of jobs, deliveries, pauses, sweeps, findings; what is not named is idle
+TONES = {  # of jobs and whatever else has a status; what is not named is idle
     "running": "busy",
     "at_work": "good",
     "active": "good",
@@ -16,10 +16,15 @@ TONES = {  # of jobs, deliveries, pauses, sweeps, findings; what is not named is
     "awaiting_review": "wait",
     "uncertain": "wait",
     "in_force": "wait",
+    "full": "wait",
+    "waits": "wait",
+    "orphan": "wait",
     "still_so": "bad",
     "completed": "good",
     "approved": "good",
     "delivered": "good",
+    "woke": "good",
+    "adopted": "good",
     "rejected": "bad",
     "failed": "bad",
     "refused": "bad",

@@ -51,6 +51,11 @@ def problem(code: int, detail: str) -> dict[str, Any]:
     return {"type": "about:blank", "title": title, "status": code, "detail": detail}
 
 
+def problem_answer(code: int, detail: str) -> JsonResponse:
+    """For views outside DRF."""
+    return _response(problem(code, detail))
+
+
 def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
     """DRF's nested errors as one flat dict, fields in dots."""
     if isinstance(detail, dict):

@@ -25,14 +25,26 @@ class StrictJSONParser(JSONParser):
         parser_context: Any = None,
     ) -> Any:
         try:
-            found = json.loads(stream.read().decode(), object_pairs_hook=_each_once)
-        except RecursionError as wrong:
-            raise ParseError("The JSON is nested too deeply.") from wrong
+            return read_json(stream.read())
+        except TooDeep as wrong:
+            raise ParseError(str(wrong)) from wrong
         except ValueError as wrong:
             raise ParseError(f"This is not the JSON we take: {wrong}") from wrong
-        if _is_bottomless(found):
-            raise ParseError("The JSON is nested too deeply.")
-        return found
+
+
+class TooDeep(ValueError):
+    """Nested so deeply that whoever walks it would run out of stack."""
+
+
+def read_json(raw: bytes) -> Any:
+    """What these bytes say; raises ValueError unless it is one thing, with a bottom."""
+    try:
+        found = json.loads(raw.decode(), object_pairs_hook=_each_once)
+    except RecursionError as wrong:
+        raise TooDeep("The JSON is nested too deeply.") from wrong
+    if _is_bottomless(found):
+        raise TooDeep("The JSON is nested too deeply.")
+    return found
 
 
 def flaws(value: Any, *path: str | int) -> Iterator[tuple[str, str]]:

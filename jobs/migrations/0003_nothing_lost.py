@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='attempt',
             name='input',
-            field=models.JSONField(blank=True, help_text="The job's input at that time, where it was corrected since.", null=True),
+            field=models.JSONField(blank=True, help_text="What it was run with, where that is not the job's input now.", null=True),
         ),
         migrations.AddField(
             model_name='attempt',
@@ -78,6 +78,11 @@ class Migration(migrations.Migration):
             model_name='job',
             name='attempt_seconds',
             field=models.PositiveIntegerField(blank=True, help_text='How long one attempt may take; empty: as its type says.', null=True),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='deadline_seconds',
+            field=models.PositiveIntegerField(blank=True, help_text='How long it may take to complete; empty: as its type says.', null=True),
         ),
         migrations.AddField(
             model_name='job',
@@ -171,7 +176,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='attempt',
+            index=models.Index(fields=['created_at'], name='attempt_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
             index=models.Index(condition=models.Q(('delete_at__isnull', False)), fields=['delete_at'], name='attempt_to_delete'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['-settled_at'], name='attempt_last_settled'),
         ),
         migrations.AddIndex(
             model_name='webhookreceipt',

@@ -1,13 +1,17 @@
 """Attempt: one run of a job at the provider, and the body it came back with."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
 from jobs.models.job import Job, Reason
+from jobs.policy.failures import FailureClass
+
+# For so long the provider repeats an event: what is told later is told no more.
+MISSED_FOR = timedelta(hours=72)
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -19,6 +23,14 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             ended_at__isnull=False, settled_at=None, wake_at__lte=now
         ).order_by("wake_at")
 
+    def unanswered(self, now: datetime) -> Self:
+        """Those that may have a response at the provider whose id we do not know."""
+        return self.filter(
+            response_id=None,
+            created_at__gte=now - MISSED_FOR,
+            failure_class__in=["", FailureClass.LOST],
+        ).exclude(followers__reason=Reason.ADOPTED)
+
     def to_delete(self, now: datetime) -> Self:
         """Those whose response is to be deleted at the provider by now."""
         return self.filter(delete_at__lte=now).order_by("delete_at")
@@ -28,6 +40,7 @@ class Attempt(models.Model):
     """One run. `ended_at`: it moves the job no more; `settled_at`: its end is known."""
 
     Reason = Reason
+    RETRIES = frozenset({Reason.RETRY, Reason.PERSON, Reason.ADOPTED})
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     job = models.ForeignKey(Job, models.PROTECT, related_name="attempts")
@@ -39,7 +52,7 @@ class Attempt(models.Model):
     input = models.JSONField(
         null=True,
         blank=True,
-        help_text="The job's input at that time, where it was corrected since.",
+        help_text="What it was run with, where that is not the job's input now.",
     )
     follows = models.ForeignKey(
         "self",
@@ -91,6 +104,12 @@ class Attempt(models.Model):
                 fields=["delete_at"],
                 name="attempt_to_delete",
                 condition=Q(delete_at__isnull=False),
+            ),
+            models.Index(fields=["created_at"], name="attempt_by_time"),
+            models.Index(
+                fields=["-settled_at"],
+                name="attempt_last_settled",
+                condition=Q(settled_at__isnull=False),
             ),
         ]
         constraints = [

@@ -70,6 +70,7 @@ MOVES: dict[str, set[str]] = {
 }
 OPEN = [S.QUEUED, S.RUNNING, S.REQUIRES_ACTION, S.AWAITING_REVIEW]
 ASKED_ABOUT = [S.QUEUED, S.RUNNING]
+BEFORE_COMPLETION = [S.QUEUED, S.RUNNING, S.REQUIRES_ACTION]
 FINAL = [status for status in S if status not in OPEN]
 
 
@@ -77,8 +78,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     """What is asked of jobs, with business names."""
 
     def due(self, now: datetime) -> Self:
-        """Those whose time has come; a claim moves it past its lease."""
-        return self.filter(wake_at__lte=now).order_by("wake_at")
+        """Those whose time has come, and which are in nobody's hand."""
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        return self.filter(free, wake_at__lte=now).order_by("wake_at")
+
+    def overdue(self, now: datetime) -> Self:
+        """Past the deadline until completion; of a review, waking means it is over."""
+        late = Q(status__in=BEFORE_COMPLETION, deadline_at__lte=now)
+        return self.filter(late | Q(status=Status.AWAITING_REVIEW))
 
     def wake(self) -> int:
         """Have the sweep look at these at once, whatever it planned.
@@ -126,6 +133,11 @@ class Job(Lifecycle):
     created_at = models.DateTimeField(editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     deadline_at = models.DateTimeField(editable=False)
+    deadline_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How long it may take to complete; empty: as its type says.",
+    )
     attempt_seconds = models.PositiveIntegerField(
         null=True,
         blank=True,

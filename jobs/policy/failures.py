@@ -34,7 +34,11 @@ class Follow(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What follows, how many tries at the most, and what a person is told."""
+    """What follows, how many tries at the most, and what a person is told.
+
+    A pause costs no try. Where the key proves good and the same job is refused all the
+    same, it is the job's own fault: after so many refusals it fails.
+    """
 
     follow: Follow
     tries: int
@@ -43,15 +47,15 @@ class Rule:
 
 C, F = FailureClass, Follow
 RULES = {
-    C.TRANSIENT: Rule(F.RETRY, 8, "It is tried again by itself."),
-    C.TIMEOUT: Rule(F.RETRY, 3, "It is tried again; consider a smaller task."),
-    C.LOST: Rule(F.RETRY, 3, "We stopped before noting its id; it is tried again."),
-    C.MALFORMED_INPUT: Rule(F.FAIL, 1, "Correct the input and submit it anew."),
+    C.TRANSIENT: Rule(F.RETRY, 8, "The provider did not manage it; retry it later."),
+    C.TIMEOUT: Rule(F.RETRY, 3, "Retry it with more time, or as a smaller task."),
+    C.LOST: Rule(F.RETRY, 5, "Its starts were not answered; look, then retry it."),
+    C.MALFORMED_INPUT: Rule(F.FAIL, 1, "Correct the input and retry it."),
     C.POLICY: Rule(F.FAIL, 1, "The provider declines this; inspect the request."),
     C.REVIEW_REQUIRED: Rule(F.REVIEW, 1, "A person looks at what there is."),
     C.POISON: Rule(F.FAIL, 1, "Handling it stops workers; inspect it."),
-    C.AUTH: Rule(F.PAUSE, 0, "Check the provider's key; jobs wait."),
-    C.QUOTA: Rule(F.PAUSE, 0, "The provider's quota is used up; jobs wait."),
+    C.AUTH: Rule(F.PAUSE, 3, "Check what the provider's key may do, then retry it."),
+    C.QUOTA: Rule(F.PAUSE, 100, "Raise the provider's quota, then retry it."),
     C.GONE: Rule(F.EXPIRE, 1, "The provider has it no more; retry it if wanted."),
     C.UNKNOWN: Rule(F.FAIL, 1, "An answer we do not know; inspect it."),
 }
@@ -71,6 +75,7 @@ CODES = {
         C.TRANSIENT,
     ),
     **dict.fromkeys(["timed_out", "vector_store_timeout"], C.TIMEOUT),
+    "too_large": C.POISON,
     **dict.fromkeys(
         [
             "invalid_prompt",
@@ -104,9 +109,9 @@ CODES = {
         ],
         C.QUOTA,
     ),
-}  # codes that begin with "image_" or contain "_image": malformed input
+}  # other codes that speak of an image: malformed input
 # After these a create may have been accepted all the same.
-UNANSWERED = {"timed_out", "no_connection", "not_a_response"}
+UNANSWERED = {"timed_out", "no_connection", "not_a_response", "too_large"}
 HTTP = {
     400: C.MALFORMED_INPUT,
     401: C.AUTH,
@@ -129,6 +134,8 @@ def class_of_fault(fault: ProviderFault) -> FailureClass:
     if known := class_of_code(fault.code):
         return known
     status = fault.http_status or 0
+    if fault.phase is Phase.START and status >= 500:
+        return C.LOST  # said by who stands between, of what may have got through
     if status in HTTP:
         return HTTP[status]
     if status >= 500:
@@ -140,6 +147,6 @@ def class_of_code(code: str) -> FailureClass | None:
     """The class of an error code in a body; None where the code is not known."""
     if code in CODES:
         return CODES[code]
-    if code.startswith("image_") or "_image" in code:
+    if "image" in code:
         return C.MALFORMED_INPUT
     return None

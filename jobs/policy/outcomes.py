@@ -13,7 +13,7 @@ from jobs.kit.canonical import canonical_json
 from jobs.policy.failures import FailureClass, class_of_code, class_of_fault
 from jobs.provider.base import ProviderFault, Snapshot, State
 
-# A fresh response may be unknown to a replica for a while (33 s were measured).
+# A response may be unknown to a replica for a while (33 s were measured).
 REPLICA_LAG = timedelta(seconds=60)
 
 
@@ -29,7 +29,13 @@ class Flag(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """Still at work; or not to be judged by this answer."""
+    """Still at work; or not to be judged by this answer.
+
+    `missing`: the provider did not find it; `retry_after`: seconds it asks us to wait.
+    """
+
+    missing: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,19 +93,29 @@ def judge(snapshot: Snapshot, validator: Validator | None) -> Outcome:
             return Failed(FailureClass.UNKNOWN, "unknown_status", message)
 
 
-def judge_fault(
-    fault: ProviderFault, *, accepted_at: datetime | None, now: datetime
-) -> Outcome:
-    """The outcome of a call that failed."""
-    failure = class_of_fault(fault)
-    message = fault.message
-    if accepted_at is not None:
-        # A look that failed says nothing of the response, unless it is not there.
-        if failure is not FailureClass.GONE or now - accepted_at < REPLICA_LAG:
-            return Progress()
-        message = "The provider has this response no more."
+def judge_start(fault: ProviderFault) -> Failed:
+    """The outcome of a start that failed."""
     code = fault.code or f"http_{fault.http_status or 0}"
-    return Failed(failure, code, message, fault.retry_after)
+    return Failed(class_of_fault(fault), code, fault.message, fault.retry_after)
+
+
+def judge_look(
+    fault: ProviderFault, *, missing_since: datetime | None, now: datetime
+) -> Outcome:
+    """The outcome of a look that failed.
+
+    It says nothing of the response itself, unless that is not found for longer than a
+    replica may lag, or cannot be read.
+    """
+    failure = class_of_fault(fault)
+    if failure is FailureClass.GONE:
+        if now - (missing_since or now) < REPLICA_LAG:
+            return Progress(missing=True)
+        said = "The provider has this response no more."
+        return Failed(failure, "not_found", said)
+    if failure is FailureClass.POISON:
+        return Failed(failure, fault.code, fault.message)
+    return Progress(retry_after=fault.retry_after)
 
 
 def _answered(snapshot: Snapshot, validator: Validator | None) -> Completed:

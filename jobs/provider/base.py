@@ -95,10 +95,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class StartRequest:
-    """What a run is begun with; `metadata` is the only thread back to us."""
+    """What a run is begun with; `metadata` is the only thread back to us.
+
+    `input`: the prompt, or what is said in its stead when a response is continued.
+    """
 
     model: str
-    prompt: str
+    input: Any
     instructions: str
     max_output_tokens: int
     metadata: Mapping[str, str]
@@ -106,6 +109,10 @@ class StartRequest:
     tools: tuple[Mapping[str, Any], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     previous_response_id: str = ""
+    completion_window: str = ""
+    moderation: Mapping[str, Any] | None = None
+    max_tool_calls: int | None = None
+    safety_identifier: str = ""
 
 
 class ProviderFault(Exception):

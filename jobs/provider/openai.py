@@ -5,15 +5,19 @@ than the request itself. Auth, base URL and errors stay the SDK's.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from socket import gaierror
 from typing import Any
 
 import httpx2
 import openai
 
+from jobs.kit.retry_after import seconds_asked_for
 from jobs.provider.base import Phase, ProviderFault, Snapshot, StartRequest
+from jobs.provider.capped import TooLarge, cap_body
 from jobs.provider.reading import NotAResponse, read_response, storable
 
 PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
@@ -32,7 +36,14 @@ class OpenAIProvider:
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
-            http_client=openai.DefaultAioHttpClient(timeout=PATIENCE),
+            http_client=openai.DefaultAioHttpClient(
+                timeout=PATIENCE,
+                verify=_authorities(),
+                follow_redirects=False,
+                event_hooks={"response": [cap_body]},
+            ),
+            # What is packed small may be huge: see provider/capped.py.
+            default_headers={"Accept-Encoding": "identity"},
             timeout=PATIENCE,
             max_retries=0,  # a create whose answer was lost may not be sent again
         )
@@ -57,13 +68,13 @@ class OpenAIProvider:
 
     async def delete(self, response_id: str) -> None:
         """Have it keep no copy; one that is not there any more is a fault, a 404."""
-        async with _faults(Phase.DELETE):
+        async with told_as_faults(Phase.DELETE):
             path = f"/responses/{response_id}"
             await self._client.delete(path, cast_to=httpx2.Response)
 
     async def probe(self) -> None:
         """The cheapest call that tells whether key and quota are good again."""
-        async with _faults(Phase.PROBE):
+        async with told_as_faults(Phase.PROBE):
             await self._client.get("/models", cast_to=httpx2.Response)
 
     async def close(self) -> None:
@@ -72,7 +83,7 @@ class OpenAIProvider:
     async def _send(
         self, phase: Phase, method: str, path: str, body: Any = None
     ) -> Snapshot:
-        async with _faults(phase):
+        async with told_as_faults(phase):
             if method == "GET":
                 answer = await self._client.get(
                     path,
@@ -86,11 +97,17 @@ class OpenAIProvider:
             return read_response(answer.content)
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """What the SDK trusts; reading it takes longer than all else in a client."""
+    return httpx2.create_ssl_context()
+
+
 def _body(request: StartRequest) -> dict[str, Any]:
     body: dict[str, Any] = {
         **request.options,
         "model": request.model,
-        "input": request.prompt,
+        "input": request.input,
         "background": True,
         # Without store some projects drop a background response within minutes.
         "store": True,
@@ -98,12 +115,17 @@ def _body(request: StartRequest) -> dict[str, Any]:
         "max_output_tokens": request.max_output_tokens,
         "include": INCLUDE,
     }
-    if request.instructions:
-        body["instructions"] = request.instructions
-    if request.tools:
-        body["tools"] = [dict(tool) for tool in request.tools]
-    if request.previous_response_id:
-        body["previous_response_id"] = request.previous_response_id
+    optional = {
+        "instructions": request.instructions,
+        "tools": [dict(tool) for tool in request.tools],
+        "previous_response_id": request.previous_response_id,
+        "moderation": request.moderation and dict(request.moderation),
+        "max_tool_calls": request.max_tool_calls,
+        "safety_identifier": request.safety_identifier,
+    }
+    body |= {name: value for name, value in optional.items() if value}
+    if request.completion_window:
+        body["background_options"] = {"completion_window": request.completion_window}
     if request.output_schema:
         body["text"] = {
             "format": {
@@ -117,7 +139,7 @@ def _body(request: StartRequest) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _faults(phase: Phase) -> AsyncIterator[None]:
+async def told_as_faults(phase: Phase) -> AsyncIterator[None]:
     """Turn whatever goes wrong inside into a ProviderFault."""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -128,8 +150,10 @@ async def _faults(phase: Phase) -> AsyncIterator[None]:
             phase=phase,
             code=storable(str(error.code or error.type or "")),
             http_status=error.status_code,
-            retry_after=_retry_after(error.response),
+            retry_after=seconds_asked_for(error.response.headers.get("retry-after")),
         ) from error
+    except TooLarge as error:
+        raise ProviderFault(str(error), phase=phase, code="too_large") from error
     except NotAResponse as error:
         raise ProviderFault(str(error), phase=phase, code=NOT_A_RESPONSE) from error
     except TimeoutError as error:
@@ -163,11 +187,3 @@ def _message(error: openai.APIStatusError) -> str:
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
     return storable(str(said or error.message))[:2_000]
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds, where the provider gave a number; a date is left to our own backoff."""
-    try:
-        return max(0.0, float(response.headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None

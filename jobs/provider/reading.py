@@ -193,10 +193,10 @@ def _status(item: Item) -> str:
 
 
 def _moderated(said: Item) -> bool:
+    """Flagged on either side; or it should have been looked at, and that failed."""
     moderation = _dict(said, "moderation")
-    return any(
-        _dict(moderation, side).get("flagged") is True for side in ("input", "output")
-    )
+    found = [_dict(moderation, side) for side in ("input", "output")]
+    return any(m.get("flagged") is True or m.get("type") == "error" for m in found)
 
 
 def _usage(usage: Item) -> Usage:

@@ -6,10 +6,15 @@ real API about what it accepts, takes its time, and answers from what the job it
 was given, so that a reviewer can check the answer. `scenarios.SCENARIOS` lists how a
 run can go; nothing here knows the rest of bgreview.
 
-- The API: `app` (routes and keys), `serving` (on a port), `strictness`, `fields` and
-  `schemas` (what is refused), `errors`, `store` (runs and their times), `wire` and
-  `items` (what a response looks like).
-- How a run goes: `scenarios`.
+- The API: `app` puts it together, `serving` runs it on a port; `responses` and
+  `endpoints` (of webhooks) are its routes, `answers` what they have in common;
+  `strictness`, `fields` and `schemas` say what is refused, with `errors`; `store` has
+  the runs and their times, `wire` and `items` say what a response looks like.
+- Webhooks: `events` is what is sent, `sender` sends it.
+- What can go wrong, to order: `faults` is the table, `orders` has the orders and the
+  dice, `plays` and `breakage` play them.
+- How a run goes: `scenarios` is the table, `endings` how each ends; `calls` are those
+  that wait for an answer.
 - What a request says: `prompts`, read with `words` (words and sentences), `kinds`
   (dates, money, addresses) and `policy` (a house's rules).
 - Answers: `cited` from `claims`; `drafts`; `hostile`; and JSON, which `filling` walks

@@ -52,13 +52,26 @@ FIELDS = {
 INSIDE = {
     "background_options": ("completion_window", "continuation_id"),
     "moderation": ("model", "policy"),
+    "moderation.policy": ("input", "output"),
+    "moderation.policy.input": ("mode",),
+    "moderation.policy.output": ("mode",),
     "reasoning": ("context", "effort", "generate_summary", "mode", "summary"),
     "text": ("format", "verbosity"),
     "text.format": ("type", "name", "schema", "strict", "description"),
 }
 
+TYPES = {
+    "background_options.completion_window": "string",
+    "background_options.continuation_id": "string",
+    "moderation.policy": "object?",
+    "moderation.policy.input": "object?",
+    "moderation.policy.output": "object?",
+}
+
 CHOICES = {
     "background_options.completion_window": ("soonest", "2h", "8h"),
+    "moderation.policy.input.mode": ("score", "block"),
+    "moderation.policy.output.mode": ("score", "block"),
     "prompt_cache_retention": ("in_memory", "24h"),
     "reasoning.effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "reasoning.summary": ("auto", "concise", "detailed"),
@@ -74,6 +87,8 @@ CHOICES = {
     "text.verbosity": ("low", "medium", "high"),
     "truncation": ("auto", "disabled"),
 }
+# Of those that have to be one of a list, these may not be null.
+NEVER_NULL = ("moderation.policy.input.mode", "moderation.policy.output.mode")
 LENGTHS = {"safety_identifier": 128}
 RANGES: dict[str, tuple[float, float]] = {
     "max_output_tokens": (16, float("inf")),
@@ -85,6 +100,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 # A name is known by how it begins.
 MODELS = ("gpt-", "o", "sandbox-")
+MODERATION_MODELS = ("omni-moderation-", "text-moderation-")
 MODELS_SHOWN = ("gpt-6.2-sol", "gpt-5.6-sol", "gpt-5.4-mini", "o4-mini", "sandbox-1")
 
 INCLUDES = (
@@ -133,3 +149,16 @@ ITEMS = """
     web_search_call
 """
 INPUT_ITEMS = frozenset(ITEMS.split())
+
+# What an item that answers a call, or shows one again, cannot do without.
+ITEM_NEEDS = {
+    "function_call": {"call_id": "string", "name": "string", "arguments": "string"},
+    "function_call_output": {"call_id": "string", "output": "string|array"},
+    "mcp_approval_request": {
+        "id": "string",
+        "server_label": "string",
+        "name": "string",
+        "arguments": "string",
+    },
+    "mcp_approval_response": {"approval_request_id": "string", "approve": "boolean"},
+}

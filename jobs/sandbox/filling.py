@@ -29,6 +29,11 @@ def write_structured(prompt: Prompt) -> list[Item]:
     return [reasoning(thought), message(json.dumps(answer, ensure_ascii=False))]
 
 
+def fill(schema: Schema, prompt: Prompt) -> Any:
+    """A value that obeys the schema, as far as may be with what the prompt states."""
+    return Filler(schema).fill(schema, "", facts_of(prompt))
+
+
 def told(prompt: Prompt, facts: Facts) -> dict[str, Any]:
     """What there is to say when no schema asks for anything in particular."""
     objects = [value for value in prompt.values if isinstance(value, dict)]

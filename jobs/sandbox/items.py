@@ -78,6 +78,53 @@ def assistant(part: dict[str, Any]) -> Item:
     }
 
 
+def function_call(name: str, arguments: str) -> Item:
+    """A function of the caller's that the model wants called."""
+    return {
+        "id": new_id("fc"),
+        "type": "function_call",
+        "status": "completed",
+        "call_id": new_id("call"),
+        "name": name,
+        "arguments": arguments,
+    }
+
+
+def mcp_approval_request(server_label: str, name: str, arguments: str) -> Item:
+    """A tool of a server that the model may not use unasked."""
+    return {
+        "id": new_id("mcpr"),
+        "type": "mcp_approval_request",
+        "server_label": server_label,
+        "name": name,
+        "arguments": arguments,
+    }
+
+
+def mcp_call(request: Item) -> Item:
+    """What became of a request that was approved."""
+    asked = {name: request[name] for name in ("server_label", "name", "arguments")}
+    return {
+        **asked,
+        "id": new_id("mcp"),
+        "type": "mcp_call",
+        "status": "completed",
+        "approval_request_id": request["id"],
+        "output": "Done.",
+        "error": None,
+    }
+
+
+def unheard_of() -> Item:
+    """An item of a type that no client knows."""
+    return {
+        "id": new_id("holo"),
+        "type": "hologram_call",
+        "status": "shimmering",
+        "beams": [{"angle": 30, "content": None}],
+    }
+
+
 def shown(item: Item, include: Collection[str]) -> Item:
     """The item without what has to be asked for and was not."""
     if item["type"] == "reasoning" and "reasoning.encrypted_content" not in include:

@@ -63,6 +63,7 @@ class Prompt:
     policy: str
     schema: dict[str, Any] | None
     max_tool_calls: int | None
+    tools: tuple[dict[str, Any], ...]
 
 
 def read_prompt(body: dict[str, Any], earlier: str = "") -> Prompt:
@@ -84,6 +85,7 @@ def read_prompt(body: dict[str, Any], earlier: str = "") -> Prompt:
         policy=find_policy(values, prose),
         schema=wanted_schema(body),
         max_tool_calls=body.get("max_tool_calls"),
+        tools=tuple(body.get("tools") or ()),
     )
 
 

@@ -1,105 +1,62 @@
-"""How a run can go, which way it goes, and how it ends.
+"""How a run can go, and which way it goes.
 
-A request chooses by a tag anywhere in its input, `[sandbox:NAME]`, and otherwise by
-what it asks for: a JSON schema is filled, a web search gives a cited answer, and
-anything else a draft.
+A request chooses by a tag anywhere in its input, `[sandbox:NAME]`, some with a word of
+their own, `[sandbox:error=server_error]`, and otherwise by what it asks for: a JSON
+schema is filled, a web search gives a cited answer, and anything else a draft.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from .calls import (
+    brings_answers,
+    write_approval_request,
+    write_bad_call,
+    write_function_call,
+)
 from .cited import write_cited, write_unsupported
 from .drafts import write_draft
+from .endings import (
+    Ending,
+    Outcome,
+    add_unheard_of,
+    block_input,
+    complete,
+    cut_short,
+    decline,
+    end_oddly,
+    fail,
+    fail_first,
+    flag_output,
+    refuse_prompt,
+    run_out,
+)
 from .errors import Refused
 from .filling import write_structured
 from .hostile import write_hostile
-from .items import Item, reasoning, refusal
+from .items import Item
 from .prompts import Prompt, tag_in
 
 Writer = Callable[[Prompt], list[Item]]
-Ending = Callable[[list[Item], int], "Outcome"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a response will have become when its time is over."""
-
-    status: str
-    items: list[Item]
-    error: dict[str, Any] | None = None
-    incomplete_details: dict[str, Any] | None = None
-
-
-def complete(items: list[Item], earlier_runs: int) -> Outcome:
-    """It goes well."""
-    return Outcome("completed", items)
-
-
-def fail_first(items: list[Item], earlier_runs: int) -> Outcome:
-    """The first run of a job fails after its first step, the next ones go well."""
-    if earlier_runs:
-        return complete(items, earlier_runs)
-    error = {
-        "code": "server_error",
-        "message": "The server had an error while processing your request. Sorry!",
-    }
-    return Outcome("failed", items[:1], error=error)
-
-
-def cut_short(items: list[Item], earlier_runs: int) -> Outcome:
-    """The tokens run out in the middle of a sentence."""
-    *steps, last = items
-    part = last["content"][0]
-    kept = cutting_place(part["text"], part["annotations"])
-    part["text"] = part["text"][:kept]
-    part["annotations"] = [a for a in part["annotations"] if a["end_index"] <= kept]
-    last["status"] = "incomplete"
-    details = {"reason": "max_output_tokens"}
-    return Outcome("incomplete", [*steps, last], incomplete_details=details)
-
-
-def cutting_place(text: str, annotations: list[dict[str, Any]]) -> int:
-    """The end of a word at about two thirds, with more of its sentence to come."""
-    spans = [range(one["start_index"], one["end_index"]) for one in annotations]
-    for at in range(len(text) * 2 // 3, 1, -1):
-        between_words = text[at - 1].isalpha() and text[at : at + 1] == " "
-        # "one. (Source)" is the end of a sentence, "one (" is not.
-        if between_words and text[at + 1] != "(" and not any(at in s for s in spans):
-            return at
-    return len(text) // 2
-
-
-def decline(items: list[Item], earlier_runs: int) -> Outcome:
-    """The model refuses to answer, which the API calls completed."""
-    thought = reasoning("**Considering the request**\n\nThis should not be answered.")
-    return Outcome(
-        "completed", [thought, refusal("I'm sorry, I can't help with that.")]
-    )
-
-
-def refuse_prompt(items: list[Item], earlier_runs: int) -> Outcome:
-    """The API does not even take the request."""
-    raise Refused(
-        "Invalid prompt: your prompt was flagged as potentially violating our usage "
-        "policy. Please try again with a different prompt.",
-        code="invalid_prompt",
-    )
 
 
 @dataclass(frozen=True)
 class Scenario:
     """One way for a run to go: what is written, how it ends, how slowly.
 
-    Without a writer of its own it answers as the request asks.
+    Without a writer of its own it answers as the request asks. Where it takes a word,
+    the tag has to say one.
     """
 
     says: str
     write: Writer | None = None
     end: Ending = complete
     pace: float = 1
+    takes: str = ""
+    asks: bool = False
 
 
 SCENARIOS = {
@@ -111,20 +68,59 @@ SCENARIOS = {
     "refusal": Scenario("Completed, but the model declines", end=decline),
     "bad-input": Scenario("The create call is refused: 400", end=refuse_prompt),
     "flaky": Scenario("Fails at a job's first run, then succeeds", end=fail_first),
-    "partial": Scenario("Incomplete: cut in mid sentence", end=cut_short),
+    "error": Scenario("Fails, with a code to choose", end=fail, takes="CODE"),
+    "partial": Scenario("Incomplete: cut in mid sentence", end=run_out),
+    "incomplete": Scenario(
+        "The same, with a reason to choose", end=cut_short, takes="REASON"
+    ),
+    "status": Scenario("Ends with a status to choose", end=end_oddly, takes="STATUS"),
+    "strange-item": Scenario("An item of a type unheard of", end=add_unheard_of),
+    "flagged": Scenario("Completed, but flagged by moderation", end=flag_output),
+    "blocked": Scenario("Failed: blocked by moderation", end=block_input),
+    "function-call": Scenario(
+        "Wants a function called", write_function_call, asks=True
+    ),
+    "bad-arguments": Scenario("The same, with half a JSON", write_bad_call, asks=True),
+    "mcp-approval": Scenario(
+        "Wants to be let use a tool", write_approval_request, asks=True
+    ),
     "slow": Scenario("Succeeds, but takes sixty times as long", pace=60),
 }
 
 
-def choose_scenario(body: dict[str, Any]) -> str:
-    """The name of the scenario for this request."""
+class Choice(NamedTuple):
+    """A scenario by its name, and the word that came with it."""
+
+    name: str
+    word: str = ""
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}={self.word}" if self.word else self.name
+
+    @property
+    def scenario(self) -> Scenario:
+        return SCENARIOS[self.name]
+
+
+def choose_scenario(body: dict[str, Any]) -> Choice:
+    """The scenario for this request."""
     tag = tag_in(body)
-    name = default_for(body) if tag is None else tag
-    if name not in SCENARIOS:
-        known = ", ".join(SCENARIOS)
-        message = f"Unknown sandbox scenario '{name}'. Known ones: {known}."
+    if tag is None:
+        return Choice(default_for(body))
+    name, _, word = tag.partition("=")
+    if name not in SCENARIOS or bool(word) != bool(SCENARIOS[name].takes):
+        known = ", ".join(map(usage, SCENARIOS))
+        message = f"Unknown sandbox scenario '{tag}'. Known ones: {known}."
         raise Refused(message, param="input", code="invalid_value")
-    return name
+    if SCENARIOS[name].asks and brings_answers(body):
+        return Choice(default_for(body))
+    return Choice(name, word)
+
+
+def usage(name: str) -> str:
+    takes = SCENARIOS[name].takes
+    return f"{name}={takes}" if takes else name
 
 
 def default_for(body: dict[str, Any]) -> str:
@@ -136,8 +132,14 @@ def default_for(body: dict[str, Any]) -> str:
     return "cited" if searches else "draft"
 
 
-def play(body: dict[str, Any], prompt: Prompt, name: str, earlier_runs: int) -> Outcome:
-    """Write the answer and end as the scenario has it."""
-    scenario = SCENARIOS[name]
+def play(
+    body: dict[str, Any],
+    prompt: Prompt,
+    choice: Choice,
+    earlier_runs: int,
+    done: list[Item],
+) -> Outcome:
+    """Write the answer, after what is done already, and end as the scenario has it."""
+    scenario = choice.scenario
     write = scenario.write or SCENARIOS[default_for(body)].write or write_draft
-    return scenario.end(write(prompt), earlier_runs)
+    return scenario.end([*done, *write(prompt)], choice.word, earlier_runs)

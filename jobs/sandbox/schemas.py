@@ -49,16 +49,17 @@ KEYWORDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def check_schema(schema: dict[str, Any], name: str, *, strict: bool) -> None:
+def check_schema(
+    schema: dict[str, Any], *, of: str, strict: bool, param: str, code: str
+) -> None:
     """Refuse a schema that is none, or that the model could not be held to."""
     for where, part in walk(schema):
         why = malformed(part) or (too_lax(part, where) if strict else "")
         if why:
             raise Refused(
-                f"Invalid schema for response_format '{name}': "
-                f"In context={where}, {why}",
-                param="text.format.schema",
-                code="invalid_json_schema",
+                f"Invalid schema for {of}: In context={where}, {why}",
+                param=param,
+                code=code,
             )
 
 

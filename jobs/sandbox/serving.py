@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 PATIENCE = 10.0
 GRACE = 1
+RESET = "sandbox.reset"  # the extension by which an application resets its connection
+AT_ONCE = struct.pack("ii", 1, 0)  # what SO_LINGER takes; close() then sends a reset
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,38 @@ def make_server(app: Any) -> uvicorn.Server:
     """A server that logs only what is wrong and stops without dawdling."""
     config = uvicorn.Config(
         app,
+        http=Resettable,
         log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
     return uvicorn.Server(config)
+
+
+class Resettable(H11Protocol):
+    """HTTP whose application may reset the connection."""
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(transport)
+        self.app = resettable(self.app, transport)
+
+
+def resettable(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
+    async def with_reset(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"] = {RESET: partial(reset, transport)}
+        await app(scope, receive, send)
+
+    return with_reset
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Drop the connection as one that broke is dropped, not closed in order."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    transport.abort()
 
 
 def wait_until_started(server: uvicorn.Server, run: threading.Thread) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 
+from .endings import Outcome
 from .errors import Refused, not_found
+from .events import Delivery
 from .items import Item, new_id
-from .scenarios import Outcome
 
 Clock = Callable[[], float]
 EPOCH = time.time() - time.monotonic()
@@ -41,8 +42,15 @@ class Run:
     ends_at: float
     id: str = field(default_factory=lambda: new_id("resp"))
     cancelled_at: float | None = None
+    in_vain: bool = False  # it was cancelled, but goes on behind our back
     deleted: bool = False
+    forgotten: bool = False
+    shown_completed: bool = False
     retrieved: int = 0
+    cancels: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    request_key: str | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def background(self) -> bool:
@@ -50,11 +58,17 @@ class Run:
 
     @property
     def findable(self) -> bool:
-        return self.request.get("store") is not False and not self.deleted
+        stored = self.request.get("store") is not False
+        return stored and not self.deleted and not self.forgotten
+
+    def is_cancelled(self, now: float) -> bool:
+        """Whether it counts as cancelled at this moment."""
+        over = self.in_vain and now >= self.ends_at
+        return self.cancelled_at is not None and not over
 
     def status(self, now: float) -> str:
         """Where it stands at this moment."""
-        if self.cancelled_at is not None:
+        if self.is_cancelled(now):
             return "cancelled"
         if now >= self.ends_at:
             return self.outcome.status
@@ -62,7 +76,7 @@ class Run:
 
     def finished_at(self, now: float) -> float | None:
         """When it came to its end, if it has."""
-        if self.cancelled_at is not None:
+        if self.is_cancelled(now):
             return self.cancelled_at
         return self.ends_at if now >= self.ends_at else None
 
@@ -75,12 +89,15 @@ class Run:
         steps = [item for item in self.outcome.items if item["type"] != "message"]
         return steps[: max(0, int(share * (len(steps) + 1)))]
 
-    def cancel(self, now: float) -> None:
-        """Stop it, unless it has ended."""
+    def cancel(self, now: float) -> bool:
+        """Stop it, unless it has ended; whether this did."""
         if not self.background:
             raise Refused("Cannot cancel a synchronous response.")
-        if self.finished_at(now) is None:
-            self.cancelled_at = now
+        self.cancels += 1
+        if self.finished_at(now) is not None:
+            return False
+        self.cancelled_at = now
+        return True
 
 
 class Store:
@@ -133,9 +150,13 @@ class Store:
                 "status": run.status(now),
                 "created_at": run.created_at,
                 "finished_at": run.finished_at(now),
+                "request_key": run.request_key,
                 "cancelled": run.cancelled_at is not None,
+                "cancels": run.cancels,
                 "deleted": run.deleted,
                 "retrieved": run.retrieved,
+                "faults": run.faults,
+                "webhooks": [delivery.shown() for delivery in run.deliveries],
             }
 
 

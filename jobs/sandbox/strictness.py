@@ -34,6 +34,9 @@ def check_fields(body: dict[str, Any]) -> None:
         if name not in fields.FIELDS:
             raise unknown_parameter(name)
         check_type(name, value, fields.FIELDS[name])
+    for path, kind in fields.TYPES.items():
+        if (value := at(body, path)) is not ABSENT:
+            check_type(path, value, kind)
     for path, known in fields.INSIDE.items():
         value = at(body, path)
         for name in value if isinstance(value, dict) else ():
@@ -66,7 +69,9 @@ def check_model(body: dict[str, Any]) -> None:
 def check_values(body: dict[str, Any]) -> None:
     for path, choices in fields.CHOICES.items():
         value = at(body, path)
-        if value not in (ABSENT, None) and value not in choices:
+        if value is ABSENT or (value is None and path not in fields.NEVER_NULL):
+            continue
+        if value not in choices:
             raise wrong_value(path, value, choices)
     for path, longest in fields.LENGTHS.items():
         value = at(body, path)
@@ -109,9 +114,30 @@ def check_background(body: dict[str, Any]) -> None:
         message = "Background mode requires 'store' to be true."
         raise Refused(message, param="store", code="invalid_value")
     window = at(body, "background_options.completion_window")
-    if window in ("2h", "8h") and not body.get("background"):
+    if window not in ("2h", "8h"):
+        return
+    if not body.get("background"):
         message = f"A completion window of {window} requires 'background'."
         raise Refused(message, param="background_options", code="invalid_value")
+    if body.get("service_tier") not in (None, "auto", "default"):
+        message = f"A completion window of {window} requires the default service tier."
+        raise Refused(message, param="service_tier", code="invalid_value")
+
+
+def check_moderation(body: dict[str, Any]) -> None:
+    if at(body, "moderation") in (ABSENT, None):
+        return
+    model = at(body, "moderation.model")
+    if not model or model is ABSENT:
+        raise missing("moderation.model")
+    check_type("moderation.model", model, "string")
+    if not model.startswith(fields.MODERATION_MODELS):
+        message = f"The requested model '{model}' does not exist."
+        raise Refused(message, param="moderation.model", code="model_not_found")
+    for side in ("input", "output"):
+        path = f"moderation.policy.{side}"
+        if at(body, path) not in (ABSENT, None) and at(body, f"{path}.mode") is ABSENT:
+            raise missing(f"{path}.mode")
 
 
 def check_state(body: dict[str, Any]) -> None:
@@ -148,6 +174,21 @@ def check_tools(body: dict[str, Any]) -> None:
         for need in fields.TOOL_NEEDS[tool["type"]]:
             if not tool.get(need):
                 raise missing(f"{param}.{need}")
+        if tool["type"] == "function":
+            check_parameters(tool, f"{param}.parameters")
+
+
+def check_parameters(tool: dict[str, Any], param: str) -> None:
+    parameters = tool.get("parameters")
+    check_type(param, parameters, "object?")
+    if parameters:
+        check_schema(
+            parameters,
+            of=f"function '{tool['name']}'",
+            strict=tool.get("strict") is True,
+            param=param,
+            code="invalid_function_parameters",
+        )
 
 
 def check_input(body: dict[str, Any]) -> None:
@@ -161,6 +202,10 @@ def check_input(body: dict[str, Any]) -> None:
             raise wrong_value(f"{param}.type", kind, sorted(fields.INPUT_ITEMS))
         if kind == "message":
             check_message(item, param)
+        for name, value_kind in fields.ITEM_NEEDS.get(kind, {}).items():
+            if name not in item:
+                raise missing(f"{param}.{name}")
+            check_type(f"{param}.{name}", item[name], value_kind)
 
 
 def check_message(item: dict[str, Any], param: str) -> None:
@@ -206,7 +251,13 @@ def check_json_schema(form: dict[str, Any]) -> None:
             param="text.format.name",
             code="invalid_value",
         )
-    check_schema(form["schema"], form["name"], strict=bool(form.get("strict")))
+    check_schema(
+        form["schema"],
+        of=f"response_format '{form['name']}'",
+        strict=bool(form.get("strict")),
+        param="text.format.schema",
+        code="invalid_json_schema",
+    )
 
 
 def at(body: dict[str, Any], path: str) -> Any:
@@ -226,6 +277,7 @@ CHECKS = (
     check_values,
     check_metadata,
     check_background,
+    check_moderation,
     check_state,
     check_unserved,
     lambda body: check_includes(body.get("include")),

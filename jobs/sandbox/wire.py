@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "user": None,
 }
 
+CATEGORIES = ("illicit", "harassment", "hate", "self-harm", "sexual", "violence")
+
 
 def show_response(run: Run, now: float, include: Collection[str]) -> dict[str, Any]:
     """The response object at this moment."""
@@ -49,6 +51,7 @@ def show_response(run: Run, now: float, include: Collection[str]) -> dict[str, A
         "conversation": conversation_of(request),
         "reasoning": {"effort": None, "summary": None}
         | (request.get("reasoning") or {}),
+        "moderation": moderation_of(run) if ended else None,
         "service_tier": "default" if ended else request.get("service_tier") or "auto",
         "store": request.get("store") is not False,
         "text": {"format": {"type": "text"}, "verbosity": "medium"}
@@ -65,6 +68,29 @@ def default_to(request: dict[str, Any], name: str) -> Any:
 def conversation_of(request: dict[str, Any]) -> dict[str, Any] | None:
     given = request.get("conversation")
     return {"id": given} if isinstance(given, str) else given
+
+
+def moderation_of(run: Run) -> dict[str, Any] | None:
+    """What moderation made of both sides, where it was asked or dislikes something."""
+    flagged, asked = run.outcome.flagged, run.request.get("moderation") or {}
+    if not asked and not flagged:
+        return None
+    model = asked.get("model", "omni-moderation-latest")
+    return {side: moderated(model, side == flagged) for side in ("input", "output")}
+
+
+def moderated(model: str, flagged: bool) -> dict[str, Any]:
+    first = CATEGORIES[0]
+    return {
+        "type": "moderation_result",
+        "model": model,
+        "flagged": flagged,
+        "categories": {one: flagged and one == first for one in CATEGORIES},
+        "category_scores": {
+            one: 0.97 if flagged and one == first else 0.01 for one in CATEGORIES
+        },
+        "category_applied_input_types": {one: ["text"] for one in CATEGORIES},
+    }
 
 
 def usage_of(run: Run) -> dict[str, Any]:

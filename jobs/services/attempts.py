@@ -13,6 +13,7 @@ def note_snapshot(attempt: Attempt, snapshot: Snapshot, now: datetime) -> None:
     attempt.response_id = snapshot.response_id
     attempt.provider_status = snapshot.said
     attempt.accepted_at = attempt.accepted_at or now
+    attempt.missing_since = None
     attempt.input_tokens = snapshot.usage.input_tokens
     attempt.output_tokens = snapshot.usage.output_tokens
     attempt.total_tokens = snapshot.usage.total_tokens

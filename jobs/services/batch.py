@@ -26,6 +26,7 @@ ATTEMPT_FIELDS = [
     "ended_at",
     "settled_at",
     "wake_at",
+    "missing_since",
     "failure_class",
     "failure_code",
     "failure_message",

@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from jobs.models import Attempt
 from jobs.provider.base import ProviderFault
-from jobs.services.errands import Errand, Kind
-from jobs.services.start import LEASE
+from jobs.services.errands import LEASE, Errand, Kind
 
 AGAIN = timedelta(minutes=10)  # after whatever kept the provider from it
 NOT_THERE = 404

@@ -1,11 +1,15 @@
 """An errand: a claimed row on its way to the provider and back."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Pause
 from jobs.provider.base import ProviderFault, Snapshot, StartRequest
+
+# A request takes at most 12 s (PATIENCE in provider/openai.py): nobody asks a second
+# time while the first may still be under way.
+LEASE = timedelta(seconds=15)
 
 
 class Kind(StrEnum):
@@ -19,11 +23,15 @@ class Kind(StrEnum):
 
 @dataclass
 class Errand:
-    """`lease`: what the claim set wake_at to; `reply`: filled in on the way back."""
+    """`lease`: what the claim set wake_at to; `reply`: filled in on the way back.
+
+    `probe`: the pause that ends if this start is accepted.
+    """
 
     kind: Kind
     job: Job
     attempt: Attempt
     lease: datetime
     request: StartRequest | None = None
+    probe: Pause | None = None
     reply: Snapshot | ProviderFault | None = field(default=None, repr=False)

@@ -6,17 +6,12 @@ from jobs.lifecycle import Move, move_all
 from jobs.models import Attempt, Job
 
 Status = Job.Status
-BEFORE_COMPLETION = {Status.QUEUED, Status.RUNNING, Status.REQUIRES_ACTION}
 
 
-def end_overdue(jobs: list[Job], now: datetime) -> list[Job]:
-    """End those of these locked jobs whose time is up; the others are given back."""
-    late = [
-        job
-        for job in jobs
-        if job.status in BEFORE_COMPLETION and job.deadline_at <= now
-    ]
+def end_overdue(jobs: list[Job], now: datetime) -> None:
+    """End these locked jobs, whose time is up."""
     unreviewed = [job for job in jobs if job.status == Status.AWAITING_REVIEW]
+    late = [job for job in jobs if job not in unreviewed]
     close_attempts(late, now)
     move_all(
         [
@@ -35,8 +30,6 @@ def end_overdue(jobs: list[Job], now: datetime) -> list[Job]:
             for job in unreviewed
         ]
     )
-    ended = {job.pk for job in [*late, *unreviewed]}
-    return [job for job in jobs if job.pk not in ended]
 
 
 def close_attempts(jobs: list[Job], now: datetime) -> None:

@@ -2,8 +2,11 @@
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
-from jobs.lifecycle import Line, Move
+from django.db.models import F
+
+from jobs.lifecycle import Line, Move, move_all
 from jobs.models import Attempt, Job, Pause
 from jobs.models.job_type import OnLost
 from jobs.policy.failures import RULES, FailureClass, Follow, class_of_fault
@@ -29,7 +32,7 @@ def fail_attempt(
     attempt.failure_code = outcome.code[:100]
     attempt.failure_message = outcome.message
     again_at = _next_try(attempt, outcome, batch.now)
-    if rule.follow is Follow.PAUSE:
+    if rule.follow is Follow.PAUSE and _refused_before(attempt) < rule.tries:
         attempt.tries -= 1  # a pause costs the job no try
         again_at = batch.now + PROBE_AFTER
     decided = f"retry at {again_at:%H:%M:%S}" if again_at else rule.advice
@@ -44,13 +47,19 @@ def fail_attempt(
         )
 
 
+def _refused_before(attempt: Attempt) -> int:
+    """How many attempts of the same job ended with the same class."""
+    same = attempt.job.attempts.filter(failure_class=attempt.failure_class)
+    return same.exclude(pk=attempt.pk).count()
+
+
 def _queue_again(batch: Batch, attempt: Attempt, at: datetime) -> None:
     job = attempt.job
     note = f"{attempt.failure_message} Tried again at {at:%H:%M:%S} UTC."
     data = {"attempt": attempt.number, "class": str(attempt.failure_class)}
     changes = {"wake_at": at, "next_reason": Attempt.Reason.RETRY}
     if attempt.accepted_at is None:  # never accepted, so it still is queued
-        Job.objects.filter(pk=job.pk).update(**changes)
+        Job.objects.filter(pk=job.pk).update(revision=F("revision") + 1, **changes)
         batch.lines.append(Line(job.history, "attempt", note, data))
     else:
         batch.waves[1].append(
@@ -58,10 +67,11 @@ def _queue_again(batch: Batch, attempt: Attempt, at: datetime) -> None:
         )
 
 
-def end_unanswered(queued: list[Job], now: datetime, lease: timedelta) -> list[Job]:
+def end_unanswered(queued: list[Job], now: datetime) -> list[Job]:
     """End the attempts that were begun and not answered in time: we died in between.
 
-    Returns the jobs that may be begun again; the others wait, or a person is told.
+    Of locked jobs whose lease is over. Returns those that may be begun at once; the
+    others wait, or a person is told.
     """
     open_now = list(
         Attempt.objects.filter(job__in=queued, ended_at=None, response_id=None)
@@ -74,14 +84,32 @@ def end_unanswered(queued: list[Job], now: datetime, lease: timedelta) -> list[J
     )
     for attempt in open_now:
         attempt.job = jobs.pop(attempt.job_id)
-        due_at = attempt.created_at + lease
-        if due_at > now:  # woken too early: its answer may be under way
-            Job.objects.filter(pk=attempt.job_id).update(wake_at=due_at)
-            continue
         batch.attempts.append(attempt)
         fail_attempt(batch, attempt, None, lost)
     batch.write()
     return list(jobs.values())
+
+
+def end_poisoned(jobs: list[Job], now: datetime) -> None:
+    """Give up locked jobs whose handling stopped workers, in the end even alone.
+
+    Their runs are not asked about any more either: that may be what kills.
+    """
+    if not jobs:
+        return
+    said = "Whoever handled it died, several times, at last with nothing else in hand."
+    outcome = Failed(FailureClass.POISON, "stops_workers", said)
+    ended = Attempt.objects.filter(job__in=jobs, ended_at=None)
+    ended.exclude(response_id=None).update(settled_at=now)
+    advice = RULES[FailureClass.POISON].advice
+    ended.update(ended_at=now, follow_up=advice, wake_at=None, **_failure(outcome))
+    afresh = {"lease_until": None, "lost_leases": 0}
+    move_all(
+        [
+            Move(job, Status.FAILED, note=said, changes=_failure(outcome) | afresh)
+            for job in jobs
+        ]
+    )
 
 
 def pause_if_needed(fault: ProviderFault, now: datetime) -> None:
@@ -115,7 +143,7 @@ def _next_try(attempt: Attempt, outcome: Failed, now: datetime) -> datetime | No
     )
 
 
-def _failure(outcome: Failed) -> dict[str, str]:
+def _failure(outcome: Failed) -> dict[str, Any]:
     return {
         "failure_class": outcome.failure,
         "failure_code": outcome.code[:100],

@@ -18,7 +18,7 @@ from jsonschema.protocols import Validator
 from jobs.kit.canonical import canonical_json
 from jobs.lifecycle import Line, Move, lock
 from jobs.models import Attempt, Job, JobTypeVersion, Result
-from jobs.policy.failures import FailureClass, class_of_fault
+from jobs.policy.failures import FailureClass
 from jobs.policy.outcomes import (
     Completed,
     Failed,
@@ -27,7 +27,8 @@ from jobs.policy.outcomes import (
     RequiresAction,
     Stopped,
     judge,
-    judge_fault,
+    judge_look,
+    judge_start,
 )
 from jobs.policy.polling import next_look_at
 from jobs.provider.base import ProviderFault, Snapshot, State
@@ -41,10 +42,13 @@ from jobs.services.attempts import (
 from jobs.services.batch import Batch
 from jobs.services.errands import Errand
 from jobs.services.failures import fail_attempt, pause_if_needed
+from jobs.services.liveness import webhooks_are_alive
+from jobs.services.pauses import end_pause
 
 log = structlog.get_logger(__name__)
 Status = Job.Status
 ASK_AGAIN = timedelta(seconds=30)  # whether a run that was stopped has settled
+GIVEN_UP = timedelta(days=3)  # after which nobody asks any more how it ended
 DECIDE_WITHIN = timedelta(hours=24)  # whoever opens the review sets it to its due time
 
 
@@ -82,8 +86,17 @@ def settle(errands: Sequence[Errand], now: datetime) -> int:
             _apply(batch, attempt, errand)
         else:
             _settle_late(batch, attempt, errand.reply)
+        if errand.probe and isinstance(errand.reply, Snapshot):
+            end_pause(errand.probe, now)
+    _give_back(errands, jobs)
     batch.write()
     return len(errands)
+
+
+def _give_back(errands: Sequence[Errand], jobs: dict[int, Job]) -> None:
+    """The leases end here, and with them the count of those that were lost."""
+    ours = [e.job.pk for e in errands if jobs[e.job.pk].lease_until == e.lease]
+    Job.objects.filter(pk__in=ours).update(lease_until=None, lost_leases=0)
 
 
 def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
@@ -92,23 +105,31 @@ def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
     if isinstance(reply, Snapshot):
         note_snapshot(attempt, reply, now)
         outcome = judge(reply, validator_of(job.version))
-        if isinstance(outcome, Progress) and _took_too_long(attempt, now):
-            outcome = Failed(
-                FailureClass.TIMEOUT, "attempt_too_long", "It ran past its time limit."
-            )
     else:
         assert isinstance(reply, ProviderFault)
-        outcome = judge_fault(reply, accepted_at=attempt.accepted_at, now=now)
+        began = attempt.accepted_at is not None
+        outcome = _judge_look(attempt, reply, now) if began else judge_start(reply)
+    if isinstance(outcome, Progress) and _took_too_long(attempt, now):
+        said = "It ran past its time limit."
+        outcome = Failed(FailureClass.TIMEOUT, "attempt_too_long", said)
     _follow(batch, attempt, errand, outcome)
     if isinstance(reply, Snapshot) and job.status == Status.QUEUED:
         batch.waves[0].append(_to_running(job, now))
+
+
+def _judge_look(attempt: Attempt, fault: ProviderFault, now: datetime) -> Outcome:
+    since = attempt.missing_since
+    outcome = judge_look(fault, missing_since=since, now=now)
+    if isinstance(outcome, Progress) and outcome.missing:
+        attempt.missing_since = since or now
+    return outcome
 
 
 def _follow(batch: Batch, attempt: Attempt, errand: Errand, outcome: Outcome) -> None:
     job, snapshot = attempt.job, errand.reply
     match outcome:
         case Progress():
-            _look_again(batch, attempt, errand)
+            _look_again(batch, attempt, errand, outcome.retry_after)
         case Completed() if isinstance(snapshot, Snapshot):
             end_attempt(batch, attempt, snapshot, "completed")
             _store_answer(batch, attempt, snapshot, outcome)
@@ -131,7 +152,9 @@ def _follow(batch: Batch, attempt: Attempt, errand: Errand, outcome: Outcome) ->
 # ---- one outcome each ------------------------------------------------------------
 
 
-def _look_again(batch: Batch, attempt: Attempt, errand: Errand) -> None:
+def _look_again(
+    batch: Batch, attempt: Attempt, errand: Errand, asked: float | None
+) -> None:
     """Plan the next look, unless someone asked for one since we claimed the job."""
     job, steps = attempt.job, attempt.job.steps
     if isinstance(errand.reply, Snapshot):
@@ -140,7 +163,9 @@ def _look_again(batch: Batch, attempt: Attempt, errand: Errand) -> None:
         job.steps, job.revision = steps, job.revision + 1
     if job.wake_at == errand.lease:
         began = attempt.accepted_at or batch.now
-        job.wake_at = min(next_look_at(began, batch.now), job.deadline_at)
+        alive = webhooks_are_alive()
+        again_at = next_look_at(began, batch.now, asked=asked, webhooks_alive=alive)
+        job.wake_at = min(again_at, job.deadline_at)
     batch.rescheduled.append(job)
 
 
@@ -183,7 +208,9 @@ def _settle_late(
             data = {"attempt": attempt.number}
             batch.lines.append(Line(attempt.job.history, "settled", note, data))
     elif isinstance(reply, ProviderFault):
-        if class_of_fault(reply) is FailureClass.GONE:
+        assert attempt.ended_at is not None
+        never_told = isinstance(_judge_look(attempt, reply, now), Failed)
+        if never_told or now - attempt.ended_at > GIVEN_UP:
             settle_attempt(attempt, now)
         elif attempt.response_id:
             attempt.wake_at = now + ASK_AGAIN
@@ -196,7 +223,8 @@ def _to_running(job: Job, now: datetime) -> Move:
 
 
 def _took_too_long(attempt: Attempt, now: datetime) -> bool:
-    limit = timedelta(seconds=attempt.job.version.attempt_seconds)
+    job = attempt.job
+    limit = timedelta(seconds=job.attempt_seconds or job.version.attempt_seconds)
     return now - (attempt.accepted_at or now) > limit
 
 

@@ -1,37 +1,91 @@
 """Setting a job going again, by a person."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from jobs.kit.canonical import digest_of
 from jobs.kit.rights import name_of, require
-from jobs.lifecycle import MoveRefused
+from jobs.lifecycle import Move, MoveRefused, lock, move_all
 from jobs.models import Attempt, Job
+from jobs.services.submit import InvalidInput, check_input
 
 RETRYABLE = frozenset({Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.EXPIRED})
+AFRESH = {  # what the job's earlier life leaves behind
+    "failure_class": "",
+    "failure_code": "",
+    "failure_message": "",
+    "lease_until": None,
+    "lost_leases": 0,
+}
 
 
 @transaction.atomic
-def retry_job(job: Job, *, by: User, note: str = "") -> Job:
+def retry_job(
+    job: Job,
+    *,
+    by: User,
+    note: str = "",
+    given: dict[str, Any] | None = None,
+    continue_with: str = "",
+) -> Job:
     """Queue a failed, cancelled or expired job anew, with a deadline of its own.
 
-    Others may become queued too, but not by this: MoveRefused.
+    From the same input; or `given` corrects it; or the model is told `continue_with`
+    and goes on from its last response. Raises MoveRefused if the job has not ended, and
+    InvalidInput if what is given does not do.
     """
     require(by, "jobs.retry_job")
     if job.status not in RETRYABLE:
         raise MoveRefused(f"{job} is {job.status}: only what has ended is retried")
-    now = timezone.now()
-    job.move(
-        Job.Status.QUEUED,
-        actor=name_of(by),
-        note=note,
-        wake_at=now,
-        next_reason=Attempt.Reason.PERSON,
-        deadline_at=now + timedelta(seconds=job.version.deadline_seconds),
-        failure_class="",
-        failure_code="",
-        failure_message="",
-    )
+    lock(Job.objects.filter(pk=job.pk))
+    if given is not None and continue_with:
+        raise InvalidInput(
+            {"continue_with": ["Correct the input or continue, not both."]}
+        )
+    changes: dict[str, Any] = {"continues": None, "next_input": None}
+    if given is not None:
+        changes |= _corrected(job, given)
+    if continue_with:
+        last = _last_response(job)
+        changes |= {"continues": last, "next_input": continue_with}
+    _queue(job, name_of(by), note, changes)
     return job
+
+
+def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
+    now = timezone.now()
+    seconds = job.deadline_seconds or job.version.deadline_seconds
+    again = {
+        "wake_at": now,
+        "next_reason": Attempt.Reason.PERSON,
+        "deadline_at": now + timedelta(seconds=seconds),
+    }
+    data: dict[str, Any] = {}
+    if "input" in changes:
+        data["input_sha256"] = digest_of(changes["input"])
+    if changes["continues"]:
+        data["continues"] = changes["continues"].number
+    moved = {**AFRESH, **again, **changes}
+    move_all([Move(job, Job.Status.QUEUED, note, data, moved)], actor=actor)
+
+
+def _corrected(job: Job, given: dict[str, Any]) -> dict[str, Any]:
+    """The input it gets; attempts that ran with the one it had keep that."""
+    if errors := check_input(job.version, given):
+        raise InvalidInput(errors)
+    job.attempts.filter(input__isnull=True).update(input=job.input)
+    return {"input": given}
+
+
+def _last_response(job: Job) -> Attempt:
+    """The attempt to go on from."""
+    known = job.attempts.exclude(response_id=None).order_by("number")
+    last = known.filter(deleted_at=None).last()
+    if last is None:
+        said = "There is no response to continue: the provider never gave one."
+        raise InvalidInput({"continue_with": [said]})
+    return last

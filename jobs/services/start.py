@@ -1,69 +1,22 @@
-"""Claiming what is due: nobody else sees a claimed row until its lease is over."""
+"""Beginning runs, and looking at them: the errands for jobs that were claimed."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
-from jobs.models import Attempt, Job, Pause
-from jobs.models.job import JobQuerySet
+from jobs.models import Attempt, Job
+from jobs.models.job_type import CompletionWindow
 from jobs.provider.base import StartRequest
 from jobs.services.errands import Errand, Kind
-from jobs.services.expire import end_overdue
-from jobs.services.failures import end_unanswered
 
-# A request takes at most 12 s (PATIENCE in provider/openai.py): nobody asks a second
-# time while the first may still be under way.
-LEASE = timedelta(seconds=15)
 Reason = Attempt.Reason
 
 
-def claim_jobs(room: int) -> list[Errand]:
-    """Take up to `room` due jobs: end the overdue, begin the queued, look at the rest.
-
-    A job in another hand is skipped. Attempt rows are written here, before any call.
-    """
-    now = timezone.now()
-    due = _claimable(now)
-    if room <= 0 or not due.exists():  # a look takes no lock, and is what we do most
-        return []
-    with transaction.atomic():
-        rows = due.select_related("version__job_type")
-        jobs = list(rows.select_for_update(skip_locked=True, of=("self",))[:room])
-        going, lease = end_overdue(jobs, now), now + LEASE
-        Job.objects.filter(pk__in=[job.pk for job in going]).update(wake_at=lease)
-        queued = [job for job in going if job.status == Job.Status.QUEUED]
-        running = [job for job in going if job.status == Job.Status.RUNNING]
-        return _begin(queued, lease, now) + _look_at(running, lease)
-
-
-def claim_unsettled(room: int) -> list[Errand]:
-    """Take attempts that ended here and may still run there: they are stopped."""
-    now = timezone.now()
-    due = Attempt.objects.unsettled(now)
-    if room <= 0 or not due.exists():
-        return []
-    with transaction.atomic():
-        rows = due.select_related("job__version__job_type")
-        attempts = list(rows.select_for_update(skip_locked=True, of=("self",))[:room])
-        lease, ids = now + LEASE, [attempt.pk for attempt in attempts]
-        Attempt.objects.filter(pk__in=ids).update(wake_at=lease)
-    return [Errand(Kind.STOP, a.job, a, lease) for a in attempts]
-
-
-def _claimable(now: datetime) -> JobQuerySet:
-    """What is due; while new starts are paused, queued jobs wait."""
-    due = Job.objects.due(now)
-    if Pause.objects.of_starts().exists():
-        return due.exclude(status=Job.Status.QUEUED, deadline_at__gt=now)
-    return due
-
-
-def _begin(queued: list[Job], lease: datetime, now: datetime) -> list[Errand]:
-    """A new attempt for each; one that was left open died before it was answered."""
-    queued = end_unanswered(queued, now, LEASE)
+def begin_attempts(queued: list[Job], lease: datetime, now: datetime) -> list[Errand]:
+    """A new attempt for each, and what the provider is asked to do."""
     last = _last_attempts(queued)
     attempts = [_next_attempt(job, last.get(job.pk), now) for job in queued]
     Attempt.objects.bulk_create(attempts)
@@ -73,7 +26,8 @@ def _begin(queued: list[Job], lease: datetime, now: datetime) -> list[Errand]:
     ]
 
 
-def _look_at(running: list[Job], lease: datetime) -> list[Errand]:
+def look_at(running: list[Job], lease: datetime) -> list[Errand]:
+    """One question for each about its open attempt."""
     attempts = Attempt.objects.filter(job__in=running, ended_at=None)
     open_now = {attempt.job_id: attempt for attempt in attempts}
     return [
@@ -90,23 +44,24 @@ def _last_attempts(jobs: Iterable[Job]) -> dict[int, Attempt]:
 
 def _next_attempt(job: Job, last: Attempt | None, now: datetime) -> Attempt:
     """Its tries count since a person last set it going."""
-    if last is None:
-        return Attempt(job=job, number=1, created_at=now)
-    goes_on = job.next_reason == Reason.RETRY
+    goes_on = last is not None and job.next_reason == Reason.RETRY
     return Attempt(
         job=job,
-        number=last.number + 1,
-        tries=last.tries + 1 if goes_on else 1,
+        number=last.number + 1 if last else 1,
+        tries=last.tries + 1 if last and goes_on else 1,
         reason=job.next_reason,
+        follows=job.continues,
+        input=job.next_input,
         created_at=now,
     )
 
 
 def _request(job: Job, attempt: Attempt) -> StartRequest:
-    version = job.version
+    version, follows = job.version, attempt.follows
+    window = version.completion_window
     return StartRequest(
         model=version.model,
-        prompt=version.render_prompt(job.input),
+        input=said_to_the_model(job),
         instructions=version.instructions,
         max_output_tokens=version.max_output_tokens,
         metadata={
@@ -117,4 +72,20 @@ def _request(job: Job, attempt: Attempt) -> StartRequest:
         output_schema=version.output_schema,
         tools=tuple(version.tools),
         options=version.options,
+        previous_response_id=(follows and follows.response_id) or "",
+        completion_window="" if window == CompletionWindow.SOONEST else window,
+        moderation=version.moderation,
+        max_tool_calls=version.max_tool_calls,
+        safety_identifier=_identifier(job) if version.sends_safety_identifier else "",
     )
+
+
+def said_to_the_model(job: Job) -> Any:
+    """The prompt; where a response is continued, what was said in its stead."""
+    return job.next_input or job.version.render_prompt(job.input)
+
+
+def _identifier(job: Job) -> str:
+    """Tells requesters apart at the provider, and names none of them."""
+    salt, who = "bgreview.safety_identifier", str(job.requester_id)
+    return salted_hmac(salt, who, algorithm="sha256").hexdigest()

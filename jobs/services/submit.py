@@ -37,13 +37,15 @@ def submit_job(
     given: dict[str, Any],
     title: str = "",
     metadata: dict[str, str] | None = None,
+    attempt_seconds: int | None = None,
     deadline_seconds: int | None = None,
 ) -> Job:
     """Store a job for this input; if it is bad, InvalidInput is raised instead."""
     require(by, "jobs.submit_job")
     version = _version(type_name)
     errors = check_input(version, given)
-    if errors := errors | _check_rest(title, metadata or {}, deadline_seconds):
+    limits = {"attempt_seconds": attempt_seconds, "deadline_seconds": deadline_seconds}
+    if errors := errors | _check_rest(title, metadata or {}, limits):
         raise InvalidInput(errors)
     now = timezone.now()
     seconds = deadline_seconds or version.deadline_seconds
@@ -55,6 +57,7 @@ def submit_job(
         requester=by,
         created_at=now,
         wake_at=now,
+        **limits,
         deadline_at=now + timedelta(seconds=seconds),
     )
     submitted = Line(job.history, "status", became=job.status)
@@ -137,11 +140,12 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _check_rest(
-    title: str, metadata: dict[str, str], seconds: int | None
+    title: str, metadata: dict[str, str], limits: dict[str, int | None]
 ) -> dict[str, list[str]]:
     errors = _by_field([*flaws(title, "title"), *flaws(metadata, "metadata")])
     if len(title) > TITLE:
         errors["title"] = [f"This must have at most {TITLE} characters."]
-    if seconds is not None and not 1 <= seconds <= LONGEST_DEADLINE:
-        errors["deadline_seconds"] = [f"This must be from 1 to {LONGEST_DEADLINE}."]
+    for name, seconds in limits.items():
+        if seconds is not None and not 1 <= seconds <= LONGEST_DEADLINE:
+            errors[name] = [f"This must be from 1 to {LONGEST_DEADLINE}."]
     return errors

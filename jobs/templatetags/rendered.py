@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.looks import words
 from jobs.models import Attempt
-from jobs.rendering import safe_link, visible
+from jobs.rendering import render_value, safe_link, visible
 from jobs.rendering.codepoints import visible_block
 
 ORDER = ("method", "url", "to", "subject", "headers", "text", "body")
@@ -62,6 +62,13 @@ def _indented(text: str) -> str:
     if not isinstance(value, (dict, list)):
         return text
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def own_input(attempt: Attempt) -> SafeString:
+    """What an attempt ran with, where that is not the job's input now."""
+    schema = {} if attempt.follows else attempt.job.version.input_schema
+    return render_value(attempt.input, schema)
 
 
 @register.filter

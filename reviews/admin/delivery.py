@@ -1,17 +1,20 @@
 """Deliveries: what is on its way, what arrived, what is stuck."""
 
-import json
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
+from jobs.models import Pause
+from reviews.admin import delivery_page, holding, ways_on
 from reviews.models import Delivery
 
 S = Delivery.Status
@@ -39,6 +42,16 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(status__in=STATES[str(self.value())][1])
 
 
+class WithReason(ActionForm):
+    """What is done to several is said once for all of them."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=2_000,
+        widget=forms.TextInput(attrs={"placeholder": "Reason, kept in the history"}),
+    )
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     """Newest first; a row opens the delivery's own page."""
@@ -51,15 +64,23 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_help_text = "Title of the job"
     ordering = ("-created_at", "-id")
     sortable_by = ()
-    actions = None
+    actions = ("resend_selected", "confirm_selected", "withdraw_selected")
+    action_form = WithReason
     empty_title = "No deliveries yet"
     empty_note = "Approved results appear here, one row for each destination."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        rows = Delivery.objects.order_by(*self.ordering).defer("request")
-        if request.user.has_perm("jobs.view_all_jobs"):
-            return rows
-        return rows.filter(job__requester_id=request.user.pk)
+        rows = Delivery.objects.visible_to(request.user)
+        return rows.order_by(*self.ordering).defer("request")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reviews.resend_delivery")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        shown = holding.what_is_shown(request, Pause.DELIVERIES)
+        return super().changelist_view(request, shown | (extra_context or {}))
 
     @admin.display(description="Job")
     def job_shown(self, delivery: Delivery) -> str:
@@ -67,7 +88,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Status")
     def state(self, delivery: Delivery) -> SafeString:
-        return looks.badge(delivery.status)
+        badge = looks.badge(delivery.status)
+        if not delivery.failure_class:
+            return badge
+        why = looks.words(delivery.failure_class)
+        return format_html('{}<span class="sub">{}</span>', badge, why)
 
     @admin.display(description="Next try")
     def next(self, delivery: Delivery) -> SafeString:
@@ -77,34 +102,39 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def made(self, delivery: Delivery) -> SafeString:
         return looks.moment(delivery.created_at)
 
+    # ---- actions -------------------------------------------------------------------
+    @admin.action(description="Resend selected deliveries", permissions=["resend"])
+    def resend_selected(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        ways_on.apply_to_all(self, request, "resend", rows)
+
+    @admin.action(description="Confirm that selected arrived", permissions=["resend"])
+    def confirm_selected(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        ways_on.apply_to_all(self, request, "confirm", rows)
+
+    @admin.action(description="Withdraw selected deliveries", permissions=["resend"])
+    def withdraw_selected(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        ways_on.apply_to_all(self, request, "withdraw", rows)
+
+    # ---- the other pages -----------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        wrap, name = self.admin_site.admin_view, "reviews_delivery"
+        return [
+            path("hold/<slug:verb>/", wrap(self.hold_view), name=f"{name}_hold"),
+            path("<int:pk>/do/", wrap(self.act_view), name=f"{name}_act"),
+            path("<int:pk>/anew/", wrap(self.anew_view), name=f"{name}_anew"),
+            *super().get_urls(),
+        ]
+
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The request as it was stored, and every try to send it."""
-        if not self.has_view_permission(request) or not object_id.isdecimal():
-            raise Http404
-        rows = (
-            self.get_queryset(request)
-            .defer(None)
-            .select_related(
-                "job", "destination", "destination_version", "decision__by", "result"
-            )
-        )
-        delivery: Any = get_object_or_404(rows, pk=object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": str(delivery),
-            "delivery": delivery,
-            "shown": _as_read(delivery.request),
-            "tries": delivery.attempts.order_by("number"),
-        }
-        template = "admin/reviews/delivery/page.html"
-        return TemplateResponse(request, template, context)
+        return delivery_page.show_delivery(self, request, object_id)
 
+    def act_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return ways_on.act(self, request, pk)
 
-def _as_read(request: str) -> Any:
-    """The stored request as fields; whatever else was stored, as it is."""
-    try:
-        return json.loads(request)
-    except ValueError:
-        return {"request": request}
+    def anew_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return delivery_page.approve_anew(self, request, pk)
+
+    def hold_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        return holding.hold(request, verb)

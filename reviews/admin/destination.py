@@ -9,13 +9,15 @@ from django import forms
 from django.contrib import admin
 from django.core.validators import validate_email
 from django.db.models import Model, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.kit.versions import Version
+from reviews.admin import holding
 from reviews.delivery.guard import Forbidden, parts_of
 from reviews.models import Destination, DestinationVersion
 from reviews.services.requests import RESERVED
@@ -79,6 +81,7 @@ class DestinationAdmin(VersionedAdmin):
     empty_title = "No destinations yet"
     empty_note = "Without one, approved results stay here."
     actions = None
+    change_form_template = "admin/reviews/destination/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         last = DestinationVersion.objects.filter(destination=OuterRef("pk"))
@@ -107,7 +110,26 @@ class DestinationAdmin(VersionedAdmin):
         if obj.kind == Destination.Kind.WEBHOOK and not obj.secret:
             key = b64encode(secrets.token_bytes(self.SECRET_BYTES)).decode()
             obj.secret = f"whsec_{key}"
+        if obj.is_active:
+            obj.off_because = ""
         super().save_model(request, obj, form, change)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Besides: whether it rests, and the pause of its deliveries."""
+        row: Any = self.get_object(request, object_id)
+        shown: dict[str, Any] = {}
+        if row:
+            shown = holding.what_is_shown(request, row.pause_scope)
+            shown["rests"] = row.rests(timezone.now())
+        return super().change_view(
+            request, object_id, form_url, shown | (extra_context or {})
+        )
 
     @admin.display(description="Signing secret")
     def signing_secret(self, destination: Destination) -> SafeString:
@@ -129,6 +151,8 @@ class DestinationAdmin(VersionedAdmin):
 
     @admin.display(description="State")
     def state(self, destination: Destination) -> SafeString:
+        if destination.is_active and destination.rests(timezone.now()):
+            return looks.badge("resting")
         return looks.badge("active" if destination.is_active else "switched_off")
 
     @admin.display(description="Address")

@@ -5,13 +5,14 @@ from django.urls import reverse
 
 from jobs.admin.panels import Panel, register
 from jobs.models import Job
+from reviews.admin import job_verbs
 
 
 @register
 def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
     """The reviews of this job and what was decided; the open one comes next."""
     rows = job.reviews.order_by("-round").prefetch_related(
-        "decisions__by", "decisions__beside"
+        "decisions__by", "decisions__beside", "decisions__delivery__destination"
     )
     reviews = list(rows)
     if not reviews:
@@ -20,7 +21,9 @@ def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
     if reviews[0].closed_at is None and request.user.has_perm("reviews.decide_review"):
         url = reverse("admin:reviews_review_change", args=[reviews[0].pk])
         action = (url, "Review it")
-    return Panel("admin/reviews/review/panel.html", {"reviews": reviews}, action)
+    shown = {"reviews": reviews}
+    verbs = job_verbs.offered(request, job)
+    return Panel("admin/reviews/review/panel.html", shown, action, verbs)
 
 
 @register

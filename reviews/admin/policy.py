@@ -12,7 +12,7 @@ from reviews.models import ReviewPolicy
 class ReviewPolicyAdmin(DeskAdmin):
     """One for a version of a job type; reviews that are open keep their copy."""
 
-    list_display = ("version", "hours", "group", "four_eyes")
+    list_display = ("version", "hours", "remind_hours", "group", "four_eyes")
     list_select_related = ("version__job_type", "group")
     sortable_by = ()
     actions = None

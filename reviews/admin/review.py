@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
+from reviews.admin import job_verbs
 from reviews.models import Review
 
 
@@ -112,6 +113,11 @@ class ReviewAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/decide/", wrap(self.decide), name="reviews_review_decide"),
+            path(
+                "job/<int:pk>/<slug:verb>/",
+                wrap(job_verbs.act),
+                name="reviews_review_job",
+            ),
             *super().get_urls(),
         ]
 

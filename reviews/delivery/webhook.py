@@ -9,8 +9,10 @@ from typing import Any
 import httpcore2
 from standardwebhooks.webhooks import Webhook
 
-from reviews.delivery.answer import Answer, Outcome, outcome_of
+from reviews.delivery.answer import Answer
+from reviews.delivery.failures import FailureClass, class_of_status
 from reviews.delivery.guard import Forbidden, GuardedBackend, parts_of
+from reviews.delivery.retries import seconds_asked
 
 PATIENCE = 15.0  # seconds for one try, all in all
 CONNECT = 5.0
@@ -28,13 +30,20 @@ def send_webhook(request: dict[str, Any], *, webhook_id: str, secret: str) -> An
         headers = request["headers"] | _signature(request["body"], webhook_id, secret)
         return _post(url, headers, body)
     except Forbidden as error:
-        return Answer(Outcome.FAILED, str(error))
+        return Answer(str(error), FailureClass.FORBIDDEN, left=False)
     except (httpcore2.UnsupportedProtocol, httpcore2.LocalProtocolError) as error:
-        return Answer(Outcome.FAILED, f"Not sent: {error}")
-    except (TimeoutError, httpcore2.TimeoutException):
-        return Answer(Outcome.AGAIN, f"No answer within {PATIENCE:g} s.")
+        return Answer(f"Not sent: {error}", FailureClass.MALFORMED, left=False)
+    except (TimeoutError, httpcore2.TimeoutException) as error:
+        why = f"No answer within {PATIENCE:g} s."
+        return Answer(why, FailureClass.TRANSIENT, left=_connected(error))
     except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-        return Answer(Outcome.AGAIN, f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
+        return Answer(why, FailureClass.TRANSIENT, left=_connected(error))
+
+
+def _connected(error: Exception) -> bool:
+    """Whether there was somebody to send to: if not, nothing has left."""
+    return not isinstance(error, (httpcore2.ConnectError, httpcore2.ConnectTimeout))
 
 
 def _signature(body: str, webhook_id: str, secret: str) -> dict[str, str]:
@@ -51,7 +60,7 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
     until = time.monotonic() + PATIENCE
     with (
         httpcore2.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_context_for(url),
             network_backend=GuardedBackend(until),
         ) as pool,
         pool.stream(
@@ -64,12 +73,17 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
     ):
         said = _first_bytes(response)
         return Answer(
-            outcome_of(response.status),
             f"HTTP {response.status}",
+            class_of_status(response.status),
             http_status=response.status,
             said=said.decode(errors="replace").replace("\0", "\ufffd"),
             retry_after=_retry_after(response),
         )
+
+
+def _context_for(url: httpcore2.URL) -> ssl.SSLContext | None:
+    """Only for https: reading the trusted authorities takes longer than a try."""
+    return ssl.create_default_context() if url.scheme == b"https" else None
 
 
 def _first_bytes(response: httpcore2.Response) -> bytes:
@@ -86,8 +100,5 @@ def _first_bytes(response: httpcore2.Response) -> bytes:
 def _retry_after(response: httpcore2.Response) -> float | None:
     for name, value in response.headers:
         if name.lower() == b"retry-after":
-            try:
-                return max(0.0, float(value))
-            except ValueError:
-                return None
+            return seconds_asked(value.decode("latin-1"), datetime.now(UTC))
     return None

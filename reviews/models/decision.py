@@ -1,14 +1,28 @@
 """Decision: approve, reject or request changes; only ever added."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from jobs.models import Result
 from reviews.models.review import Review
 
 
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    """What is asked of decisions, with business names."""
+
+    def on_the_result(self) -> Self:
+        """Those on the result itself: of distinct people, as many as decided on it."""
+        return self.filter(delivery=None)
+
+
 class Decision(models.Model):
-    """Who, when, via what, on exactly what was `seen`; the database keeps it so."""
+    """Who, when, via what, on exactly what was `seen`; the database keeps it so.
+
+    With a `delivery` it is about that one alone: what goes out in its place.
+    """
 
     class Verdict(models.TextChoices):
         APPROVE = "approve", "approved"
@@ -17,6 +31,14 @@ class Decision(models.Model):
 
     review = models.ForeignKey(Review, models.PROTECT, related_name="decisions")
     result = models.ForeignKey(Result, models.PROTECT, related_name="decisions")
+    delivery = models.ForeignKey(
+        "reviews.Delivery",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="decided_anew",
+        help_text="The one it replaces; empty: it is on the result itself.",
+    )
     verdict = models.CharField(max_length=20, choices=Verdict)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="decisions"
@@ -32,12 +54,21 @@ class Decision(models.Model):
         max_length=64, help_text="Digest of what the page showed when it was decided."
     )
 
+    objects = DecisionQuerySet.as_manager()
+
     class Meta:
         ordering = ["review", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["review", "by"], name="one_decision_per_person_and_review"
-            )
+                fields=["review", "by"],
+                condition=Q(delivery=None),
+                name="one_decision_per_person_and_review",
+            ),
+            models.UniqueConstraint(
+                fields=["delivery", "by"],
+                condition=~Q(delivery=None),
+                name="one_decision_per_person_and_delivery",
+            ),
         ]
 
     def __str__(self) -> str:

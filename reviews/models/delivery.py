@@ -4,10 +4,12 @@ import uuid
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models import Q
 
-from jobs.lifecycle import Lifecycle
+from jobs.kit.rights import SYSTEM
+from jobs.lifecycle import Lifecycle, Move, move_all
 from jobs.models import Job, Result
 from reviews.models.decision import Decision
 from reviews.models.destination import DestinationVersion
@@ -36,6 +38,17 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def due(self, now: datetime) -> Self:
         return self.filter(wake_at__lte=now).order_by("wake_at")
+
+    def in_flight(self, now: datetime) -> Self:
+        """Those being sent: longer than a lease no try takes."""
+        return self.filter(status=Status.SENDING, wake_at__gt=now)
+
+    def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of one's own jobs; with the rights to, all."""
+        may = getattr(person, "has_perm", lambda _: False)
+        if may("jobs.view_all_jobs") and may("reviews.view_delivery"):
+            return self
+        return self.filter(job__requester_id=person.pk)
 
 
 class Delivery(Lifecycle):
@@ -70,6 +83,11 @@ class Delivery(Lifecycle):
     request = models.TextField(help_text="What is sent, as canonical JSON.")
     request_hash = models.CharField(max_length=64)
     tries = models.PositiveSmallIntegerField(default=0)
+    tries_before = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Those made before a person last had it resent.",
+    )
     failure_class = models.CharField(
         max_length=20, blank=True, help_text="Why the last try did not arrive."
     )
@@ -114,6 +132,20 @@ class Delivery(Lifecycle):
         return self.job.events
 
     @property
+    def told(self) -> dict[str, str]:
+        """What an event says besides: which of its job's deliveries it is about."""
+        return {"to": str(self.destination), "delivery": str(self.uuid)}
+
+    def going(self, to: str, note: str = "", **changes: Any) -> Move:
+        """A move whose event tells which of its job's deliveries it is about."""
+        return Move(self, to, note, self.told, changes)
+
+    def move(
+        self, to: str, *, actor: str = SYSTEM, note: str = "", **changes: Any
+    ) -> None:
+        move_all([self.going(to, note, **changes)], actor=actor)
+
+    @property
     def webhook_id(self) -> str:
         """The same at every try, so that a receiver can tell a repeat."""
         return f"msg_{self.uuid.hex}"
@@ -122,6 +154,8 @@ class Delivery(Lifecycle):
 class DeliveryAttempt(models.Model):
     """One try: what the receiver answered, and how long it took."""
 
+    CUT_SHORT = "Cut short: we stopped before noting its answer."
+
     delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()
@@ -129,6 +163,9 @@ class DeliveryAttempt(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     milliseconds = models.PositiveIntegerField(null=True, blank=True)
     outcome = models.CharField(max_length=200, blank=True)
+    left = models.BooleanField(
+        default=True, help_text="Content may have got out, whatever came of it."
+    )
     answer = models.TextField(blank=True, help_text="The first kilobytes of it.")
 
     class Meta:

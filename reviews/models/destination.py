@@ -1,5 +1,8 @@
 """Destination: where approved results may go."""
 
+from datetime import datetime
+from typing import Any
+
 from django.db import models
 
 from jobs.kit.versions import Version
@@ -25,12 +28,33 @@ class Destination(models.Model):
     secret = models.CharField(
         max_length=200, blank=True, editable=False, help_text="Signs the webhooks."
     )
+    off_because = models.CharField(
+        max_length=300,
+        blank=True,
+        editable=False,
+        help_text="Why it was switched off, where that was not a person.",
+    )
+    failures = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Tries in a row that did not get through."
+    )
+    rests_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Nothing is sent before that."
+    )
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def pause_scope(self) -> str:
+        """How a Pause of its deliveries names it."""
+        return f"destination:{self.pk}"
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is left in peace after failing in a row."""
+        return self.rests_until is not None and self.rests_until > now
 
     @property
     def current(self) -> "DestinationVersion | None":
@@ -62,3 +86,9 @@ class DestinationVersion(Version):
 
     def __str__(self) -> str:
         return f"{self.destination} v{self.number}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Another address: what its predecessor suffered from is over."""
+        super().save(*args, **kwargs)
+        healed = Destination.objects.filter(pk=self.destination_id)
+        healed.update(failures=0, rests_until=None)

@@ -1,6 +1,7 @@
 """ReviewPolicy: who must agree, on what, by when."""
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
@@ -35,3 +36,9 @@ class ReviewPolicy(models.Model):
 
     def __str__(self) -> str:
         return f"policy of {self.version}"
+
+    def clean(self) -> None:
+        """A reminder comes between the opening and the end."""
+        if self.remind_hours and self.hours and self.remind_hours >= self.hours:
+            said = f"Must be less than the {self.hours} hours until it is abandoned."
+            raise ValidationError({"remind_hours": said})

@@ -19,6 +19,9 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def overdue(self, now: datetime) -> Self:
         return self.open().filter(due_at__lte=now)
 
+    def to_remind_of(self, now: datetime) -> Self:
+        return self.open().filter(remind_at__lte=now).order_by("remind_at")
+
     def queue(self) -> Self:
         """What waits for a decision, oldest due first."""
         return self.open().order_by("due_at", "pk")
@@ -59,7 +62,12 @@ class Review(models.Model):
                 fields=["due_at", "id"],
                 name="review_queue",
                 condition=Q(closed_at__isnull=True),
-            )
+            ),
+            models.Index(
+                fields=["remind_at"],
+                name="review_reminders",
+                condition=Q(closed_at__isnull=True, remind_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

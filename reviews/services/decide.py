@@ -41,7 +41,7 @@ def approve(
     now = timezone.now()
     requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
     decision = _record(review, Verdict.APPROVE, by, now, seen, via, requests)
-    _comment(decision, comment)
+    comment_on(decision, comment)
     review.job.move(
         Job.Status.APPROVED,
         actor=name_of(by),
@@ -64,7 +64,7 @@ def reject(
         raise CommentNeeded("Say why, for whoever asked for it.")
     review, _ = _as_seen(review, by, seen)
     decision = _record(review, Verdict.REJECT, by, timezone.now(), seen, via, [])
-    _comment(decision, comment)
+    comment_on(decision, comment)
     review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
     return decision
 
@@ -106,7 +106,7 @@ def why_not_decide(review: Review, person: User) -> str:
 
 
 def _who_was_first(review: Review) -> str:
-    decision = review.decisions.select_related("by").last()
+    decision = review.decisions.on_the_result().select_related("by").last()
     if decision is None:
         return f"This review is closed: the job is {review.job.get_status_display()}."
     return (
@@ -140,7 +140,7 @@ def _record(
     )
 
 
-def _comment(decision: Decision, comment: str) -> None:
+def comment_on(decision: Decision, comment: str) -> None:
     """Beside the decision and not in it, since it may be erased one day."""
     if comment:
         text = comment[:LONGEST_COMMENT]

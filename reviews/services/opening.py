@@ -12,6 +12,7 @@ class Terms:
     """A policy as it is copied to a review, so that later changes do not reach it."""
 
     hours: int = 24
+    remind_hours: int | None = None
     group: str = ""
     four_eyes: bool = False
 
@@ -20,6 +21,7 @@ def open_review(job: Job, now: datetime) -> Review:
     """Ask for a decision on the job's newest result, by the terms of its version."""
     terms = terms_of(job)
     due_at = now + timedelta(hours=terms.hours)
+    remind = terms.remind_hours
     job.wake_at = due_at
     Job.objects.filter(pk=job.pk).update(wake_at=due_at)
     return Review.objects.create(
@@ -29,6 +31,7 @@ def open_review(job: Job, now: datetime) -> Review:
         policy=asdict(terms),
         opened_at=now,
         due_at=due_at,
+        remind_at=due_at - timedelta(hours=remind) if remind else None,
     )
 
 
@@ -43,4 +46,4 @@ def terms_of(job: Job) -> Terms:
     if policy is None:
         return Terms()
     group = policy.group.name if policy.group else ""
-    return Terms(policy.hours, group, policy.four_eyes)
+    return Terms(policy.hours, policy.remind_hours, group, policy.four_eyes)

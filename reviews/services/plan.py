@@ -30,7 +30,7 @@ def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Deliver
                 job.history,
                 Delivery.EVENT_KIND,
                 became=str(delivery.status),
-                data={"to": str(delivery.destination), "sha256": delivery.request_hash},
+                data=delivery.told | {"sha256": delivery.request_hash},
             )
             for delivery in deliveries
         ],

@@ -64,8 +64,14 @@ def draft_requests(result: Result) -> list[Request]:
     """What an approval now would send: one for each destination of the job's type."""
     job_type = result.job.version.job_type
     going = job_type.destinations.filter(is_active=True).order_by("pk")
-    versions = [v for v in (destination.current for destination in going) if v]
-    return [_request(version, result, TO_COME, TO_COME) for version in versions]
+    drafts = [draft_request(destination, result) for destination in going]
+    return [draft for draft in drafts if draft]
+
+
+def draft_request(destination: Destination, result: Result) -> Request | None:
+    """What this destination would get now; None while it has no address."""
+    version = destination.current
+    return _request(version, result, TO_COME, TO_COME) if version else None
 
 
 def decided_requests(

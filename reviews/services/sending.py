@@ -8,22 +8,32 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from jobs.lifecycle import Move, lock, move_all
-from jobs.models import Job, Pause
-from reviews.delivery.answer import Answer, Outcome
+from jobs.lifecycle import lock, move_all
+from jobs.models import Job
+from reviews.delivery.answer import Answer
 from reviews.delivery.email import send_email
+from reviews.delivery.failures import FailureClass, Outcome
 from reviews.delivery.retries import next_send_at
 from reviews.delivery.webhook import send_webhook
 from reviews.models import Delivery, DeliveryAttempt, Destination
 from reviews.models.delivery import DeliveryQuerySet
 from reviews.services.gate import why_not
+from reviews.services.recovery import recover
+from reviews.services.rest import AT_ONCE, note_health, places_left
+from reviews.services.settle import settle_job
 
 log = structlog.get_logger(__name__)
 Status = Delivery.Status
 # A try takes at most 15 s (PATIENCE in delivery/webhook.py), mail somewhat longer.
 LEASE = timedelta(seconds=60)
+ENDS = {  # of a try that is not made again; anything else has failed
+    Outcome.DELIVERED: Status.DELIVERED,
+    Outcome.UNCERTAIN: Status.UNCERTAIN,
+}
 PARTS = (
     "job__version",
     "result",
@@ -52,27 +62,20 @@ class Parcel:
         except Exception as error:  # a mistake of ours must not stop the others
             log.exception("could not send", webhook_id=webhook_id)
             why = f"Could not be sent: {type(error).__name__}."
-            answer = Answer(Outcome.FAILED, why)
+            answer = Answer(why, FailureClass.OUR_BUG)
         return answer, int(1000 * (time.monotonic() - began))
 
 
 def claim_deliveries(room: int) -> list[Parcel]:
     """Take up to `room` due deliveries that may be sent; refuse those that may not."""
     now = timezone.now()
-    due = Delivery.objects.due(now)
-    if room <= 0 or not due.exists() or _paused():
+    _recover(room, now)
+    chosen = _chosen(room, now)
+    if not chosen:
         return []
     with transaction.atomic():
-        pending = _recover(_locked(due, room))
-        refused = {d.pk: why for d in pending if (why := why_not(d))}
-        move_all(
-            [
-                Move(d, Status.REFUSED, note=refused[d.pk])
-                for d in pending
-                if d.pk in refused
-            ]
-        )
-        return _take([d for d in pending if d.pk not in refused], now)
+        due = Delivery.objects.due(now).filter(status=Status.PENDING, pk__in=chosen)
+        return _take(_refuse(_locked(due, room)), now)
 
 
 @transaction.atomic
@@ -82,54 +85,65 @@ def record(parcel: Parcel, answer: Answer, milliseconds: int) -> None:
     (job,) = lock(Job.objects.filter(pk=delivery.job_id))
     delivery.job = job
     _note_attempt(parcel.attempt, answer, milliseconds, now)
-    delivery.refresh_from_db(fields=["status", "tries"])
+    delivery.refresh_from_db(fields=["status", "tries", "tries_before"])
     if delivery.status != Status.SENDING or delivery.tries != parcel.attempt.number:
         return  # its lease was over, and someone else went on with it
-    again_at = next_send_at(
-        delivery.tries, now=now, retry_after=answer.retry_after, dice=random.random
+    note_health(delivery, answer, now)
+    _move_on(delivery, answer, now)
+    settle_job(job)
+
+
+def _recover(room: int, now: datetime) -> None:
+    """See to what is still being sent after its lease, paused or not."""
+    stuck = Delivery.objects.due(now).filter(status=Status.SENDING)
+    if room <= 0 or not stuck.exists():
+        return
+    with transaction.atomic():
+        recover(_locked(stuck, room), now)
+
+
+def _chosen(room: int, now: datetime) -> list[int]:
+    """Due deliveries, oldest first, to each destination no more than it has places."""
+    pending = Delivery.objects.due(now).filter(status=Status.PENDING)
+    if room <= 0 or not pending.exists():
+        return []
+    left = places_left(now)
+    open_now = [destination for destination, places in left.items() if places > 0]
+    turn = Window(
+        RowNumber(), partition_by="destination", order_by=[F("wake_at"), F("pk")]
     )
-    if answer.outcome is Outcome.DELIVERED:
-        delivery.move(Status.DELIVERED, note=answer.why)
-        _deliver_job(job)
-    elif answer.outcome is Outcome.AGAIN and again_at:
-        note = f"{answer.why} Tried again at {again_at:%H:%M:%S} UTC."
-        delivery.move(Status.PENDING, note=note, wake_at=again_at)
-    elif answer.outcome is Outcome.UNCERTAIN:
-        delivery.move(Status.UNCERTAIN, note=answer.why)
-    else:
-        delivery.move(Status.FAILED, note=answer.why)
+    first = pending.filter(destination__in=open_now).annotate(turn=turn)
+    rows = first.filter(turn__lte=AT_ONCE).values_list("pk", "destination", "turn")
+    return [pk for pk, to, turn in rows if turn <= left[to]][:room]
 
 
-def _locked(due: DeliveryQuerySet, room: int) -> list[Delivery]:
-    """Due deliveries whose jobs are in no other hand: the job is locked first."""
-    wanted = Job.objects.filter(pk__in=list(due.values_list("job", flat=True)[:room]))
-    jobs = wanted.order_by("pk").select_for_update(skip_locked=True, of=("self",))
-    return list(due.filter(job__in=list(jobs)).select_related(*PARTS)[:room])
+def _locked(wanted: DeliveryQuerySet, room: int) -> list[Delivery]:
+    """Those whose jobs are in no other hand: the job is locked first."""
+    jobs = Job.objects.filter(pk__in=list(wanted.values_list("job", flat=True)[:room]))
+    held = jobs.order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    return list(wanted.filter(job__in=list(held)).select_related(*PARTS)[:room])
 
 
-def _recover(deliveries: list[Delivery]) -> list[Delivery]:
-    """Those still being sent after their lease: we died before noting the answer.
-
-    A webhook is sent again under the same id, so its receiver can tell; of a mail
-    nobody can tell whether it went, so a person decides. Gives back what may be sent.
-    """
-    stuck = [d for d in deliveries if d.status == Status.SENDING]
-    mails = [d for d in stuck if d.destination.kind == Destination.Kind.EMAIL]
-    hooks = [d for d in stuck if d.destination.kind != Destination.Kind.EMAIL]
-    unsure = "We stopped between sending and noting: look whether it arrived."
-    again = "We stopped between sending and noting: sent again under the same id."
-    move_all([Move(d, Status.UNCERTAIN, note=unsure) for d in mails])
-    move_all([Move(d, Status.PENDING, note=again) for d in hooks])
-    return [d for d in deliveries if d.status == Status.PENDING]
+def _refuse(deliveries: list[Delivery]) -> list[Delivery]:
+    """Refuse what the gate does not let through; gives back the others."""
+    reasons = {d.pk: why for d in deliveries if (why := why_not(d))}
+    unfit = FailureClass.NOT_AS_APPROVED
+    move_all(
+        [
+            d.going(Status.REFUSED, reasons[d.pk], failure_class=unfit)
+            for d in deliveries
+            if d.pk in reasons
+        ]
+    )
+    return [d for d in deliveries if d.pk not in reasons]
 
 
 def _take(deliveries: list[Delivery], now: datetime) -> list[Parcel]:
     """Mark them as being sent, each with the row of its try."""
     move_all(
         [
-            Move(d, Status.SENDING, changes={"wake_at": now + LEASE, "tries": tries})
+            d.going(Status.SENDING, wake_at=now + LEASE, tries=d.tries + 1)
             for d in deliveries
-            if (tries := d.tries + 1)
         ]
     )
     attempts = [
@@ -147,15 +161,21 @@ def _note_attempt(
     attempt.http_status = answer.http_status
     attempt.outcome = answer.why[:200]
     attempt.answer = answer.said
+    attempt.left = answer.left
     attempt.save()
 
 
-def _deliver_job(job: Job) -> None:
-    """Delivered, once every delivery has arrived or was withdrawn."""
-    owed = job.deliveries.exclude(status__in=[Status.DELIVERED, Status.WITHDRAWN])
-    if job.status == Job.Status.APPROVED and not owed.exists():
-        job.move(Job.Status.DELIVERED)
-
-
-def _paused() -> bool:
-    return Pause.objects.active().filter(scope=Pause.DELIVERIES).exists()
+def _move_on(delivery: Delivery, answer: Answer, now: datetime) -> None:
+    """To where this answer leads, with its class."""
+    note, to, again_at = answer.why, ENDS.get(answer.outcome, Status.FAILED), None
+    if answer.outcome is Outcome.AGAIN:
+        again_at = next_send_at(
+            delivery.tries - delivery.tries_before,
+            now=now,
+            retry_after=answer.retry_after,
+            dice=random.random,
+        )
+    if again_at:
+        to, note = Status.PENDING, f"{note} Tried again at {again_at:%H:%M:%S} UTC."
+    failure = answer.failure or ""
+    delivery.move(to, note=note, wake_at=again_at, failure_class=failure)

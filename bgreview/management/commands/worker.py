@@ -35,8 +35,9 @@ class Command(BaseCommand):
         """Replace what is no good: the fresh one first, then the old one retires."""
         for place, cluster in enumerate(self.clusters):
             try:
-                complaint = cluster.complaint()
-                if complaint:
+                if cluster.became_complete():
+                    self.stderr.write(f"worker: {cluster.name} is complete")
+                if complaint := cluster.complaint():
                     self.stderr.write(f"worker: a new {cluster.name}: {complaint}")
                     self.clusters[place] = Cluster(cluster.name)
                     cluster.dismiss()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import binascii
 import errno
 import math
+import os
 import socket
 from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from starlette.applications import Starlette
 
 from jobs.sandbox.app import make_app
+from jobs.sandbox.errors import Refused
 from jobs.sandbox.serving import bind, make_server, url_of
+
+SECRET = "SANDBOX_WEBHOOK_SECRET"  # noqa: S105  (the name of a variable)
 
 
 class Command(BaseCommand):
@@ -30,16 +37,68 @@ class Command(BaseCommand):
             help="what all durations are multiplied by (1: a job takes 5 to 40 s)",
         )
 
+        parser.add_argument("--webhook-url", help="where ends of responses are told")
+        parser.add_argument(
+            "--webhook-secret",
+            default=os.environ.get(SECRET, ""),
+            help=f"what they are signed with: whsec_...; better kept in {SECRET}, "
+            "since everyone on this machine can read a command line",
+        )
+        parser.add_argument(
+            "--fault",
+            action="append",
+            default=[],
+            metavar="NAME[:RATE]",
+            dest="faults",
+            help="what goes wrong, and how often (0 to 1); may be given several times; "
+            "GET /sandbox/faults tells the names",
+        )
+        parser.add_argument("--seed", type=int, help="makes the dice repeatable")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        host, port, scale = options["host"], options["port"], options["scale"]
-        if not 0 <= scale < math.inf:
-            raise CommandError("--scale must be a number, 0 or more.")
-        with listen(host, port) as listening:
+        app = app_for(options)
+        with listen(options["host"], options["port"]) as listening:
             url = f"{url_of(listening)}/v1"
-            self.stdout.write(f"Sandbox provider at {url} (scale {scale:g})")
+            self.stdout.write(f"Sandbox provider at {url} (scale {options['scale']:g})")
             self.stdout.flush()
             with suppress(KeyboardInterrupt):
-                make_server(make_app(scale)).run([listening])
+                make_server(app).run([listening])
+
+
+def app_for(options: dict[str, Any]) -> Starlette:
+    if not 0 <= options["scale"] < math.inf:
+        raise CommandError("--scale must be a number, 0 or more.")
+    if options["webhook_url"]:
+        check_secret(options["webhook_secret"])
+    names = ("scale", "webhook_url", "webhook_secret", "seed")
+    app = make_app(**{name: options[name] for name in names})
+    for given in options["faults"]:
+        order_fault(app, given)
+    return app
+
+
+def check_secret(secret: str) -> None:
+    try:
+        Webhook(secret)
+    except (EmptyWebhookSecretError, binascii.Error, ValueError) as error:
+        raise CommandError(
+            f"--webhook-url needs a secret: set {SECRET} to whsec_ and some base64."
+        ) from error
+
+
+def order_fault(app: Starlette, given: str) -> None:
+    name, _, rate = given.partition(":")
+    try:
+        app.state.orders.place(name, rate=read_rate(rate) if rate else None)
+    except Refused as refusal:
+        raise CommandError(f"--fault {given}: {refusal}") from refusal
+
+
+def read_rate(given: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (rate := float(given)) <= 1:
+            return rate
+    raise Refused(f"The rate is '{given}', and must be a number from 0 to 1.")
 
 
 def listen(host: str, port: int) -> socket.socket:

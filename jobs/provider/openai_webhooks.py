@@ -1,0 +1,116 @@
+"""OpenAI's webhooks through its SDK: is an event genuine, and where are events sent."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import openai
+from openai.types.webhooks import WebhookEndpointWithSecret
+
+from jobs.provider.events import OF_RESPONSES
+
+PATIENCE = 12.0  # seconds for one request
+NAME = "bgreview"  # how our endpoints are called at the provider
+
+
+def is_genuine(
+    body: bytes, headers: Mapping[str, str], secrets: Sequence[str], tolerance: int
+) -> bool:
+    """Whether one of the secrets signed exactly this, not long ago."""
+    return any(_signed_with(s, body, headers, tolerance) for s in secrets)
+
+
+def _signed_with(
+    secret: str, body: bytes, headers: Mapping[str, str], tolerance: int
+) -> bool:
+    try:
+        _verifier().webhooks.verify_signature(
+            body, dict(headers), secret=secret, tolerance=tolerance
+        )
+    except Exception:
+        # Hostile input makes it raise far more than its own error: ValueError,
+        # TypeError, UnicodeDecodeError. None of them means that it is genuine.
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _verifier() -> openai.OpenAI:
+    """Only computes: it is never asked to connect, so it needs no key."""
+    return openai.OpenAI(api_key="none")
+
+
+# ---- where events are sent -------------------------------------------------------
+
+
+class EndpointFault(Exception):
+    """The provider did not do what was asked of its endpoints; says why."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the provider sends events. `secret`: told once, when it is made."""
+
+    id: str
+    url: str
+    secret: str = field(default="", repr=False)
+
+
+class Endpoints:
+    """The project's webhook endpoints at the provider."""
+
+    def __init__(self, *, api_key: str, base_url: str) -> None:
+        self._base_url = base_url
+        self._client = openai.OpenAI(
+            api_key=api_key, base_url=base_url, timeout=PATIENCE, max_retries=1
+        )
+
+    def find(self, url: str) -> Endpoint | None:
+        """The endpoint with this very URL, if there is one."""
+        with self._faults():
+            rows = self._client.webhooks.list(limit=100)
+            found = next((row for row in rows if row.url == url), None)
+            return Endpoint(found.id, found.url) if found else None
+
+    def create(self, url: str) -> Endpoint:
+        """Have the events of responses sent there."""
+        with self._faults():
+            return _with_secret(
+                self._client.webhooks.create(
+                    name=NAME,
+                    url=url,
+                    event_types=sorted(OF_RESPONSES),  # type: ignore[arg-type]
+                )
+            )
+
+    def rotate(self, endpoint: Endpoint) -> Endpoint:
+        """Give it a new secret; the old one signs too for 24 hours."""
+        with self._faults():
+            return _with_secret(
+                self._client.webhooks.rotate_secret(
+                    endpoint.id, keep_old_secret_active_for_24_hours=True
+                )
+            )
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            said = error.body.get("message") if isinstance(error.body, dict) else None
+            raise EndpointFault(
+                f"The provider refused with {error.status_code}: {said or error}"
+            ) from error
+        except openai.APIConnectionError as error:
+            raise EndpointFault(
+                f"No answer from {self._base_url}: {error.__cause__ or error}"
+            ) from error
+        except Exception as error:
+            raise EndpointFault(
+                f"The provider's answer could not be read: {error}"
+            ) from error
+
+
+def _with_secret(made: WebhookEndpointWithSecret) -> Endpoint:
+    return Endpoint(made.id, made.url, made.signing_secret)

@@ -1,0 +1,114 @@
+"""The page of one delivery: where it is, what can be done, every try."""
+
+import json
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from jobs.lifecycle import MoveRefused
+from reviews.admin.ways_on import ways_of
+from reviews.explain import explain_delivery
+from reviews.models import Delivery
+from reviews.services.approve_delivery import (
+    REPLACEABLE,
+    approve_delivery,
+    review_of,
+    what_is_seen_anew,
+    why_not_anew,
+)
+from reviews.services.decide import LONGEST_COMMENT, RIGHT, why_not_decide
+
+PARTS = (
+    "job__version__job_type",
+    "destination",
+    "destination_version",
+    "decision__by",
+    "decision__review",
+    "result__job__version",
+)
+
+
+def show_delivery(
+    desk: ModelAdmin[Any], request: HttpRequest, object_id: str
+) -> HttpResponse:
+    """The request as it was stored, every try to send it, and what comes next."""
+    if not desk.has_view_permission(request) or not object_id.isdecimal():
+        raise Http404
+    return _page(desk, request, int(object_id))
+
+
+def approve_anew(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
+    """Hand the decision to its service; whatever it refuses changes nothing."""
+    if request.method != "POST":
+        return HttpResponseRedirect(_url(pk))
+    delivery, given = _find(request, pk), request.POST
+    try:
+        planned = approve_delivery(
+            delivery,
+            by=cast(User, request.user),
+            seen=given.get("seen", ""),
+            comment=given.get("comment", "")[:LONGEST_COMMENT],
+        )
+    except MoveRefused as refusal:
+        return _page(desk, request, pk, refusal=refusal, status=409)
+    except PermissionDenied as refusal:
+        return _page(desk, request, pk, refusal=refusal, status=403)
+    messages.success(request, f"Approved: it goes to {planned.destination} now.")
+    return HttpResponseRedirect(_url(planned.pk))
+
+
+def _find(request: HttpRequest, pk: int) -> Any:
+    rows = Delivery.objects.visible_to(request.user).select_related(*PARTS)
+    return get_object_or_404(rows, pk=pk)
+
+
+def _url(pk: int) -> str:
+    return reverse("admin:reviews_delivery_change", args=[pk])
+
+
+def _page(
+    desk: ModelAdmin[Any],
+    request: HttpRequest,
+    pk: int,
+    *,
+    refusal: Exception | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    delivery = _find(request, pk)
+    context = {
+        **desk.admin_site.each_context(request),
+        "title": str(delivery),
+        "delivery": delivery,
+        "explanation": explain_delivery(delivery),
+        "shown": _as_read(delivery.request),
+        "tries": delivery.attempts.order_by("number"),
+        "ways": ways_of(request, delivery),
+        "refusal": refusal,
+        **_anew(request, delivery),
+    }
+    template = "admin/reviews/delivery/page.html"
+    return TemplateResponse(request, template, context, status=status)
+
+
+def _anew(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
+    """What would go out by a new decision, to those who may make it; or why not."""
+    person = cast(User, request.user)
+    if delivery.status not in REPLACEABLE or not person.has_perm(RIGHT):
+        return {}
+    why = why_not_anew(delivery) or why_not_decide(review_of(delivery), person)
+    return {"why_not_anew": why} if why else {"seen_anew": what_is_seen_anew(delivery)}
+
+
+def _as_read(request: str) -> Any:
+    """The stored request as fields; whatever else was stored, as it is."""
+    try:
+        return json.loads(request)
+    except ValueError:
+        return {"request": request}

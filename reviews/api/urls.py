@@ -1,0 +1,10 @@
+"""The addresses of reviews and deliveries, under /api/v1/."""
+
+from rest_framework.routers import SimpleRouter
+
+from reviews.api.views import DeliveryViewSet, JobReviewViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("deliveries", DeliveryViewSet, basename="delivery")
+router.register("jobs", JobReviewViewSet, basename="job-review")
+urlpatterns = router.urls

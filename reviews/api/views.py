@@ -1,0 +1,144 @@
+"""The API of deliveries, and of what reviews do with jobs: one service call each."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs.api.serializers import JobDetail, Note
+from jobs.kit.paging import NewestFirst
+from jobs.kit.strict_json import StrictJSONParser
+from jobs.models import Job
+from reviews.api import serializers as shapes
+from reviews.models import Delivery
+from reviews.services.recall import recall_job
+from reviews.services.reopen import reopen_review
+from reviews.services.resend import resend_delivery
+from reviews.services.withdraw import confirm_delivery, withdraw_delivery
+
+
+class DeliveryFilter(filters.FilterSet):
+    """What a list of deliveries can be narrowed to."""
+
+    status = filters.MultipleChoiceFilter(choices=Delivery.Status.choices)
+    destination = filters.CharFilter(field_name="destination__name")
+    job = filters.UUIDFilter(field_name="job__public_id")
+
+    class Meta:
+        model = Delivery
+        fields = ("status", "destination", "job")
+
+
+class DeliveryViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
+):
+    """Deliveries one may see: of one's own jobs, or with the rights to, all."""
+
+    queryset = Delivery.objects.none()
+    serializer_class = shapes.DeliveryDetail
+    parser_classes = (StrictJSONParser,)
+    pagination_class = NewestFirst
+    filterset_class = DeliveryFilter
+    lookup_field = "uuid"
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        rows = Delivery.objects.visible_to(self.request.user).defer("request")
+        return rows.select_related("job", "destination", "result")
+
+    def get_serializer_class(self) -> Any:
+        return shapes.DeliveryBrief if self.action == "list" else shapes.DeliveryDetail
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    @extend_schema(request=Note, responses=shapes.DeliveryDetail)
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, id: str) -> Response:
+        """Send what failed or is uncertain once more, as it was approved."""
+        delivery, note = self._whole(), _note(request)
+        resend_delivery(delivery, by=self.person, note=note)
+        return self._shown()
+
+    @extend_schema(request=shapes.Reason, responses=shapes.DeliveryDetail)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, id: str) -> Response:
+        """Give it up; a reason is required."""
+        delivery, said = self._whole(), _said(shapes.Reason, request)
+        withdraw_delivery(delivery, by=self.person, reason=said["reason"])
+        return self._shown()
+
+    @extend_schema(request=Note, responses=shapes.DeliveryDetail)
+    @action(detail=True, methods=["post"])
+    def confirm(self, request: Request, id: str) -> Response:
+        """Note that what was uncertain has arrived."""
+        delivery, note = self._whole(), _note(request)
+        confirm_delivery(delivery, by=self.person, note=note)
+        return self._shown()
+
+    def _whole(self) -> Delivery:
+        """With all that the gate looks at."""
+        found = self.get_object()
+        rows = Delivery.objects.select_related(
+            "decision", "destination", "destination_version", "job", "result"
+        )
+        return rows.get(pk=found.pk)
+
+    def _shown(self) -> Response:
+        return Response(shapes.DeliveryDetail(self.get_object()).data)
+
+
+class JobReviewViewSet(viewsets.GenericViewSet[Job]):
+    """What people do with the review of a job."""
+
+    queryset = Job.objects.none()
+    serializer_class = JobDetail
+    parser_classes = (StrictJSONParser,)
+    lookup_field = "public_id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Job]:
+        jobs = Job.objects.visible_to(self.request.user)
+        return jobs.select_related("version__job_type", "requester")
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    @extend_schema(request=Note, responses=JobDetail)
+    @action(detail=True, methods=["post"])
+    def recall(self, request: Request, public_id: str) -> Response:
+        """Take its approval back, while nothing has left."""
+        job, note = self.get_object(), _note(request)
+        recall_job(job, by=self.person, note=note)
+        return self._shown()
+
+    @extend_schema(request=Note, responses=JobDetail)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, public_id: str) -> Response:
+        """Ask for a decision once more, after nobody came in time."""
+        job, note = self.get_object(), _note(request)
+        reopen_review(job, by=self.person, note=note)
+        return self._shown()
+
+    def _shown(self) -> Response:
+        context = self.get_serializer_context()
+        return Response(JobDetail(self.get_object(), context=context).data)
+
+
+def _note(request: Request) -> str:
+    return str(_said(Note, request).get("note", ""))
+
+
+def _said(shape: Any, request: Request) -> dict[str, Any]:
+    said = shape(data=request.data)
+    said.is_valid(raise_exception=True)
+    return dict(said.validated_data)

@@ -1,0 +1,132 @@
+"""A decision of its own for one delivery that did not arrive as it was approved."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from jobs.kit.canonical import digest_of
+from jobs.kit.rights import name_of
+from jobs.lifecycle import MoveRefused
+from jobs.models import Job
+from reviews.models import Decision, Delivery, Review
+from reviews.services.decide import StalePage, comment_on, why_not_decide
+from reviews.services.plan import plan_deliveries
+from reviews.services.requests import Request, decided_requests, draft_request
+from reviews.services.settle import lock_job_of
+
+Status = Delivery.Status
+REPLACEABLE = (Status.FAILED, Status.REFUSED, Status.WITHDRAWN)
+
+
+@dataclass(frozen=True)
+class SeenAnew:
+    """What would be sent to this destination now; `digest`: of all that is shown."""
+
+    digest: str
+    request: Request
+
+
+def what_is_seen_anew(delivery: Delivery) -> SeenAnew:
+    """The approved content as this destination would get it now.
+
+    MoveRefused where it can get nothing: says why.
+    """
+    if why := why_not_anew(delivery):
+        raise MoveRefused(why)
+    request = draft_request(delivery.destination, delivery.result)
+    assert request is not None  # why_not_anew has looked
+    content = delivery.result.content_hash
+    parts = [content, request.digest, delivery.pk, delivery.revision]
+    return SeenAnew(digest_of(parts), request)
+
+
+@transaction.atomic
+def approve_delivery(
+    delivery: Delivery, *, by: User, seen: str, comment: str = "", via: str = "admin"
+) -> Delivery:
+    """Approve exactly what was `seen`: a new delivery takes the place of this one.
+
+    Raises PermissionDenied, StalePage, or MoveRefused where nothing can be sent.
+    """
+    delivery = _as_it_is(delivery)
+    review = review_of(delivery)
+    if why := why_not_decide(review, by):
+        raise PermissionDenied(why)
+    shown = what_is_seen_anew(delivery)
+    if shown.digest != seen:
+        raise StalePage(
+            "This page showed an older state: the delivery or its destination "
+            "changed since. Look again and decide on what is there now."
+        )
+    now = timezone.now()
+    requests = decided_requests(
+        [shown.request], delivery.result, by=name_of(by), at=now
+    )
+    decision = Decision.objects.create(
+        review=review,
+        result=delivery.result,
+        delivery=delivery,
+        verdict=Decision.Verdict.APPROVE,
+        by=by,
+        at=now,
+        via=via,
+        review_revision=review.revision,
+        content_hash=delivery.result.content_hash,
+        request_hashes=[request.digest for request in requests],
+        seen=seen,
+    )
+    comment_on(decision, comment)
+    if delivery.status != Status.WITHDRAWN:
+        note = "Another takes its place, by a new decision."
+        delivery.move(Status.WITHDRAWN, actor=name_of(by), note=note)
+    (planned,) = plan_deliveries(decision, requests)
+    return planned
+
+
+def why_not_anew(delivery: Delivery) -> str:
+    """Why no new delivery may take the place of this one; empty when one may."""
+    job, destination = delivery.job, delivery.destination
+    if delivery.status not in REPLACEABLE:
+        return (
+            f"{delivery} is {delivery.status}: another takes the place only of one "
+            "that failed, was refused or was withdrawn."
+        )
+    if job.status != Job.Status.APPROVED:
+        return f"The job is {job.get_status_display()}: nothing more is sent for it."
+    if delivery.result.content_hash != job.approved_hash:
+        return "The result is not the one that was approved."
+    if _has_successor(delivery):
+        return f"Another delivery to {destination} has taken its place already."
+    if not destination.is_active:
+        return f"{destination} is switched off: switch it on first."
+    if not destination.job_types.filter(pk=job.version.job_type_id).exists():
+        return f"{destination} does not get results of this type."
+    return "" if destination.current else f"{destination} has no address yet."
+
+
+def review_of(delivery: Delivery) -> Review:
+    """The review in which the result was approved: its terms hold here too."""
+    review = delivery.decision.review
+    review.job = delivery.job
+    return review
+
+
+def _as_it_is(delivery: Delivery) -> Delivery:
+    """The delivery as it is now, locked through its job."""
+    job = lock_job_of(delivery)
+    rows = Delivery.objects.select_related(
+        "destination", "result__job__version", "decision__review"
+    )
+    found = rows.get(pk=delivery.pk)
+    found.job = job
+    return found
+
+
+def _has_successor(delivery: Delivery) -> bool:
+    same = delivery.job.deliveries.filter(
+        destination=delivery.destination_id, result=delivery.result_id
+    )
+    return same.filter(pk__gt=delivery.pk).exists()

@@ -1,0 +1,317 @@
+"""Taking an approval back while nothing has left, and deciding on one delivery anew."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, IntegrityError, transaction
+
+from jobs.explain import explain
+from jobs.lifecycle import MoveRefused
+from jobs.models import Job
+from jobs.services.verify import broken_links
+from reviews.models import (
+    Decision,
+    Delivery,
+    Destination,
+    DestinationVersion,
+    ReviewPolicy,
+)
+from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
+from reviews.services.decide import StalePage, approve
+from reviews.services.gate import why_not
+from reviews.services.recall import recall_job
+from reviews.services.sending import claim_deliveries
+from reviews.services.withdraw import withdraw_delivery
+from tests.deliveries import listening, only_delivery, received
+from tests.house import (
+    bring_to,
+    job_type,
+    person,
+    seen,
+    send_due,
+    submit,
+    webhook,
+)
+
+# ---- back to review ----------------------------------------------------------------
+
+
+def test_an_approval_is_taken_back_and_asks_for_another(
+    desk, inbox, approval, httpserver, mailoutbox, ann, bob
+):
+    recall_job(Job.objects.get(), by=ann, note="The name is wrong.")
+
+    job = Job.objects.get()
+    assert (job.status, job.approved_hash, job.finished_at) == (
+        "awaiting_review",
+        "",
+        None,
+    )
+    review = job.reviews.get(closed_at=None)
+    assert (review.round, job.wake_at) == (2, review.due_at)
+    assert set(Delivery.objects.values_list("status")) == {("withdrawn",)}
+    send_due()
+    assert (len(httpserver.log), len(mailoutbox)) == (0, 0)
+    event = job.events.get(kind="status", was="approved")
+    assert (event.actor, event.note) == ("ann", "The name is wrong.")
+    assert broken_links(job) == []
+
+    approve(review, by=ann, seen=seen(review))  # the same person may decide again
+    send_due()
+    assert (len(httpserver.log), len(mailoutbox)) == (1, 1)
+    assert Job.objects.get().status == "delivered"
+
+
+def test_a_new_decision_goes_to_the_corrected_destination(
+    desk, approval, httpserver, at, olivia, ann
+):
+    DestinationVersion(destination=desk, address=f"{at}/corrected").save()
+    httpserver.expect_request("/corrected").respond_with_data("")
+    send_due()
+    assert only_delivery().status == "refused"
+
+    recall_job(Job.objects.get(), by=olivia)
+    review = Job.objects.get().reviews.get(closed_at=None)
+    approve(review, by=ann, seen=seen(review))
+    send_due()
+
+    assert [request.path for request in received(httpserver)] == ["/corrected"]
+    assert Job.objects.get().status == "delivered"
+
+
+def test_what_could_not_be_connected_to_has_not_left(note, review, ann):
+    with listening(backlog=None) as url:
+        webhook(url, note)
+        approve(review, by=ann, seen=seen(review))
+        send_due()
+    assert only_delivery().tries == 1
+
+    recall_job(Job.objects.get(), by=ann)
+
+    assert Job.objects.get().status == "awaiting_review"
+
+
+def answered(httpserver: Any) -> None:
+    httpserver.clear()
+    httpserver.expect_request("/desk").respond_with_data(status=404)
+    send_due()
+
+
+def arrived(httpserver: Any) -> None:
+    Destination.objects.filter(name="mail").update(is_active=False)
+    send_due()
+
+
+def being_sent(httpserver: Any) -> None:
+    claim_deliveries(1)
+
+
+@pytest.mark.parametrize("out", [answered, arrived, being_sent])
+def test_what_has_left_is_not_called_back_and_it_says_what_can_be_done(
+    desk, inbox, approval, httpserver, ann, out: Callable[..., None]
+):
+    out(httpserver)
+
+    with pytest.raises(MoveRefused, match="what is out stays out") as refusal:
+        recall_job(Job.objects.get(), by=ann)
+
+    assert "it was sent to desk at" in str(refusal.value)
+    assert "approved anew, resent or withdrawn" in str(refusal.value)
+    assert Job.objects.get().status == "approved"
+    assert not Delivery.objects.filter(status="withdrawn").exists()
+
+
+def test_only_an_approved_job_is_taken_back(review, ann):
+    with pytest.raises(MoveRefused, match="cannot become awaiting_review"):
+        recall_job(review.job, by=ann)
+
+
+def test_only_who_decides_or_sees_to_deliveries_takes_back(desk, approval, shop):
+    with pytest.raises(PermissionDenied):
+        recall_job(Job.objects.get(), by=shop)
+    assert only_delivery().status == "pending"
+
+
+# ---- a decision of its own for one delivery -----------------------------------------
+
+
+@pytest.fixture
+def refused(desk, inbox, approval, at, httpserver) -> Delivery:
+    """The mail has arrived; desk moved meanwhile, so its delivery was refused."""
+    DestinationVersion(destination=desk, address=f"{at}/corrected").save()
+    httpserver.expect_request("/corrected").respond_with_data("")
+    send_due()
+    return only_delivery(status="refused")
+
+
+def look(delivery: Delivery) -> str:
+    """What a page shown now would hand back."""
+    return what_is_seen_anew(Delivery.objects.get(pk=delivery.pk)).digest
+
+
+def test_it_sends_what_was_seen_in_the_place_of_what_was_refused(
+    refused, httpserver, mailoutbox, ann, bob
+):
+    planned = approve_delivery(refused, by=bob, seen=look(refused), comment="Moved.")
+
+    refused.refresh_from_db()
+    assert refused.status == "withdrawn"
+    assert planned.decision.delivery == refused
+    assert planned.decision.request_hashes == [planned.request_hash]
+    assert planned.decision.comment == "Moved."
+    assert why_not(planned) == ""
+    send_due()
+    (request,) = received(httpserver)
+    assert request.path == "/corrected"
+    assert request.data == json.loads(planned.request)["body"].encode()
+    assert request.json["data"]["decision"]["by"] == "bob"
+    assert request.headers["webhook-id"] == planned.webhook_id != refused.webhook_id
+    job = Job.objects.get()
+    assert job.status == "delivered"
+    assert explain(job).sentence.startswith("Approved by ann")
+    assert len(mailoutbox) == 1
+    assert broken_links(job) == []
+
+
+@pytest.mark.parametrize("status", ["failed", "withdrawn"])
+def test_what_failed_or_was_withdrawn_can_be_replaced_too(
+    desk, inbox, approval, ann, olivia, httpserver, status
+):
+    httpserver.clear()
+    httpserver.expect_oneshot_request("/desk").respond_with_data(status=404)
+    httpserver.expect_request("/desk").respond_with_data("")
+    Destination.objects.filter(pk=inbox.pk).update(is_active=False)
+    send_due()
+    old = only_delivery(destination=desk)
+    if status == "withdrawn":
+        withdraw_delivery(old, by=olivia, reason="Not there.")
+
+    approve_delivery(old, by=ann, seen=look(old))
+    send_due()
+
+    assert [d.status for d in desk.deliveries.order_by("pk")] == [
+        "withdrawn",
+        "delivered",
+    ]
+
+
+def test_the_same_person_may_decide_on_the_result_and_on_deliveries(refused, ann, bob):
+    approve_delivery(refused, by=ann, seen=look(refused))
+
+    review = refused.decision.review
+    assert review.decisions.count() == 2
+    people = review.decisions.on_the_result().values_list("by__username", flat=True)
+    assert list(people) == ["ann"]
+
+
+def test_each_person_decides_once_on_the_result_and_once_on_a_delivery(refused, ann):
+    approve_delivery(refused, by=ann, seen=look(refused))
+    for decision in Decision.objects.all():
+        decision.pk = None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            decision.save(force_insert=True)
+
+
+def test_a_decision_on_a_delivery_is_never_changed(refused, ann):
+    planned = approve_delivery(refused, by=ann, seen=look(refused))
+    mine = Decision.objects.filter(pk=planned.decision_id)
+    for act in (
+        lambda: mine.update(verdict="reject"),
+        lambda: mine._raw_delete(mine.db),
+    ):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            act()
+
+
+def move_once_more(delivery: Delivery, ann: Any) -> None:
+    DestinationVersion(destination=delivery.destination, address="http://b/").save()
+
+
+def give_up(delivery: Delivery, ann: Any) -> None:
+    by = person("max", "Managers")
+    withdraw_delivery(Delivery.objects.get(pk=delivery.pk), by=by, reason="No.")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refusal"), [(move_once_more, StalePage), (give_up, MoveRefused)]
+)
+def test_a_page_that_is_older_than_what_is_there_decides_nothing(
+    refused, ann, meanwhile, refusal
+):
+    page = look(refused)
+    meanwhile(refused, ann)
+
+    with pytest.raises(refusal):
+        approve_delivery(refused, by=ann, seen=page)
+
+    assert Delivery.objects.count() == 2
+    assert Decision.objects.count() == 1
+
+
+def test_a_double_click_decides_once(refused, ann):
+    page = look(refused)
+    approve_delivery(refused, by=ann, seen=page)
+    with pytest.raises(MoveRefused, match="has taken its place already"):
+        approve_delivery(refused, by=ann, seen=page)
+    assert Delivery.objects.count() == 3
+
+
+@pytest.mark.parametrize("who", ["olivia", "shop"])
+def test_it_needs_the_right_to_decide(refused, who, request):
+    page = look(refused)
+    with pytest.raises(PermissionDenied):
+        approve_delivery(refused, by=request.getfixturevalue(who), seen=page)
+    assert Delivery.objects.count() == 2
+
+
+def test_the_terms_of_the_review_hold_for_it_too(courier, ann, at, httpserver):
+    rita = person("rita", "Reviewers", "Operators")
+    desk = webhook(f"{at}/desk", job_type("memo"))
+    job = submit(rita, of="memo")
+    ReviewPolicy.objects.create(version=job.version, four_eyes=True)
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+    approve(review, by=ann, seen=seen(review))
+    DestinationVersion(destination=desk, address=f"{at}/corrected").save()
+    send_due()
+
+    with pytest.raises(PermissionDenied, match="another person"):
+        approve_delivery(only_delivery(), by=rita, seen=look(only_delivery()))
+
+
+def switch_off(desk: Destination) -> None:
+    Destination.objects.filter(pk=desk.pk).update(is_active=False)
+
+
+def take_away(desk: Destination) -> None:
+    desk.job_types.clear()
+
+
+@pytest.mark.parametrize(
+    ("meddle", "why"),
+    [(switch_off, "switch it on first"), (take_away, "does not get results")],
+)
+def test_it_says_why_nothing_can_be_sent_there(refused, ann, meddle, why):
+    page = look(refused)
+    meddle(refused.destination)
+    with pytest.raises(MoveRefused, match=why):
+        approve_delivery(refused, by=ann, seen=page)
+    assert Delivery.objects.count() == 2
+
+
+def test_nothing_takes_the_place_of_what_may_still_arrive(desk, approval, ann):
+    for step in ("pending", "sending", "uncertain", "delivered"):
+        if step != "pending":
+            only_delivery().move(step)
+        with pytest.raises(MoveRefused, match="takes the place only of one"):
+            approve_delivery(only_delivery(), by=ann, seen="0" * 64)
+
+
+def test_once_the_job_is_back_in_review_its_deliveries_are_decided_there(
+    desk, approval, ann
+):
+    recall_job(Job.objects.get(), by=ann)
+    with pytest.raises(MoveRefused, match="nothing more is sent"):
+        approve_delivery(only_delivery(), by=ann, seen="0" * 64)

@@ -1,0 +1,162 @@
+"""A person sets a job going again: as it was, corrected, or from where it got to."""
+
+import pytest
+
+from jobs.explain import explain
+from jobs.kit.canonical import digest_of
+from jobs.lifecycle import MoveRefused
+from jobs.models import Job
+from jobs.services.cancel import cancel_job
+from jobs.services.claim import claim_jobs
+from jobs.services.retry import retry_job
+from jobs.services.submit import InvalidInput
+from jobs.services.verify import broken_links
+from tests.house import api, bring_to, problem, submit
+
+ONCE = "[sandbox:flaky]"
+BAD, GOOD = {"text": "Hi. [sandbox:bad-input]"}, {"text": "Say hello."}
+
+
+@pytest.fixture
+def failed(note, shop, courier) -> Job:
+    return bring_to("failed", submit(shop, BAD["text"]), courier)
+
+
+@pytest.fixture
+def stopped(note, shop, courier, olivia) -> Job:
+    """A job that got to run before it was cancelled."""
+    job = bring_to("running", submit(shop, "Hi. [sandbox:slow]"), courier)
+    return cancel_job(job, by=olivia)
+
+
+def test_a_corrected_input_is_what_runs_and_the_old_one_is_kept(
+    failed, olivia, courier
+):
+    job = retry_job(failed, by=olivia, note="Tag taken out", given=GOOD)
+    job = bring_to("awaiting_review", job, courier)
+
+    first, second = job.attempts.order_by("number")
+    assert (first.input, second.input, job.input) == (BAD, None, GOOD)
+    assert (second.reason, second.tries) == ("person", 1)
+    event = job.events.get(actor="olivia")
+    assert event.data == {"input_sha256": digest_of(GOOD)}
+    assert event.note == "Tag taken out"
+    assert broken_links(job) == []
+
+
+def test_a_corrected_input_that_does_not_do_changes_nothing(failed, olivia):
+    with pytest.raises(InvalidInput) as refusal:
+        retry_job(failed, by=olivia, given={"text": ""})
+    assert refusal.value.errors == {"input.text": ["This must not be empty."]}
+    job = Job.objects.get(pk=failed.pk)
+    assert (job.status, job.input) == ("failed", BAD)
+    assert job.attempts.get().input is None
+
+
+def test_it_goes_on_from_its_last_response(stopped, olivia, courier, provider):
+    retry_job(stopped, by=olivia, continue_with="Now in one sentence.")
+    (errand,) = claim_jobs(1)
+    first, second = stopped.attempts.order_by("number")
+    assert errand.request.previous_response_id == first.response_id
+    assert errand.request.input == "Now in one sentence."
+    assert (second.follows, second.input) == (first, "Now in one sentence.")
+
+
+def test_automatic_retries_go_on_from_the_same_response(stopped, olivia, courier):
+    job = retry_job(stopped, by=olivia, continue_with=f"Go on. {ONCE}")
+    job = bring_to("awaiting_review", job, courier)
+    first, *later = job.attempts.order_by("number")
+    assert [attempt.reason for attempt in later] == ["person", "retry"]
+    assert {attempt.follows for attempt in later} == {first}
+
+
+def test_without_a_response_there_is_nothing_to_continue(note, shop, olivia):
+    job = cancel_job(submit(shop), by=olivia)
+    with pytest.raises(InvalidInput, match="no response to continue"):
+        retry_job(job, by=olivia, continue_with="Go on.")
+
+
+def test_a_plain_retry_forgets_what_was_to_be_continued(stopped, olivia):
+    retry_job(stopped, by=olivia, continue_with="Go on.")
+    cancel_job(Job.objects.get(pk=stopped.pk), by=olivia)
+    retry_job(Job.objects.get(pk=stopped.pk), by=olivia)
+    (errand,) = claim_jobs(1)
+    assert errand.request.previous_response_id == ""
+    assert errand.request.input == "Hi. [sandbox:slow]"
+
+
+def test_only_what_has_ended_is_retried(note, shop, olivia):
+    with pytest.raises(MoveRefused, match="only what has ended"):
+        retry_job(submit(shop), by=olivia, given=GOOD)
+
+
+def test_the_explanation_of_a_failure_says_what_to_do(failed):
+    said = explain(failed)
+    assert "Correct the input and retry it." in said.sentence
+    assert said.who == "operators"
+
+
+# ---- through the API -------------------------------------------------------------
+
+
+def test_the_api_corrects_and_counts_retries_apart_from_revisions(failed, olivia):
+    url = f"/api/v1/jobs/{failed.public_id}/"
+    answer = api(olivia).post(f"{url}retry/", {"input": GOOD, "note": "Corrected"})
+    assert answer.status_code == 200
+    assert answer.json()["input"] == GOOD
+    claim_jobs(1)
+    attempt = api(olivia).get(url).json()["attempt"]
+    assert attempt == {"number": 2, "reason": "person", "retries": 1, "revisions": 0}
+    old, new = api(olivia).get(f"{url}attempts/").json()
+    assert (old["input"], new["input"], new["follows"]) == (BAD, None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"input": {"text": 7}}, "input.text"),
+        ({"input": {}}, "input.text"),
+        ({"input": "text"}, "input"),
+        ({"input": GOOD, "continue_with": "Go on."}, "continue_with"),
+        ({"continue_with": ""}, "continue_with"),
+        ({"continue_with": 7}, "continue_with"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_the_api_names_the_field_that_does_not_do(failed, olivia, said, field):
+    url = f"/api/v1/jobs/{failed.public_id}/retry/"
+    errors = problem(api(olivia).post(url, said), 400)["errors"]
+    assert field in errors
+    assert Job.objects.get(pk=failed.pk).status == "failed"
+
+
+# ---- through the admin -----------------------------------------------------------
+
+
+def test_the_form_shows_the_input_and_gives_back_what_does_not_do(
+    failed, olivia, client
+):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{failed.pk}/retry/"
+    assert BAD["text"] in client.get(url).content.decode()
+    empty = client.post(url, {"input.text": "", "note": "My reasons"})
+    assert empty.status_code == 422
+    assert "My reasons" in empty.content.decode()
+
+    client.post(url, {"input.text": GOOD["text"], "note": "My reasons"})
+    job = Job.objects.get(pk=failed.pk)
+    assert (job.status, job.input) == ("queued", GOOD)
+
+
+def test_the_form_continues_the_last_response(stopped, olivia, client):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{stopped.pk}/retry/"
+    assert "go on from its last response" in client.get(url).content.decode()
+    client.post(url, {"continue_with": "Shorter, please.", "note": ""})
+    job = Job.objects.get(pk=stopped.pk)
+    assert (job.status, job.next_input) == ("queued", "Shorter, please.")
+
+
+def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):
+    client.force_login(ann)
+    assert client.get(f"/admin/jobs/job/{failed.pk}/retry/").status_code == 403
