@@ -152,9 +152,11 @@ def sent_unapproved(scope: Scope) -> Iterator[Found]:
         decision__result=F("result"),
     )
     left = Q(status__in=ON_ITS_WAY) | Q(tries__gt=0)
+    known = Q(job__public_id__in=known_jobs("sent_unapproved"))
+    rows = scope.part_of(Delivery.objects.order_by(), known)
     return _deliveries(
         scope,
-        Delivery.objects.filter(left).exclude(approving),
+        rows.filter(left).exclude(approving),
         "It was sent to {delivery.destination}, and no decision approves what it says: "
         "tell the receiver.",
     )

@@ -131,7 +131,7 @@ def erase_some(job_type: JobType, now: datetime) -> Counter[str]:
 
     Jobs in another hand are left for the next time.
     """
-    due = erasable(old_jobs(job_type, now)).order_by("pk")
+    due = erasable(old_jobs(job_type, now)).order_by()
     locked = due.select_for_update(skip_locked=True, of=("self",))
     jobs = list(locked[: AT_ONCE[connection.vendor]])
     ids = [job.pk for job in jobs]
