@@ -11,10 +11,10 @@ Status = Job.Status
 S = Delivery.Status
 WHEN = "%d %b %H:%M UTC"
 FOR_PEOPLE = (S.REFUSED, S.FAILED, S.UNCERTAIN)  # in the order in which it matters
-NEXT = {
-    S.FAILED: "resend it, approve it anew or withdraw it",
-    S.REFUSED: "approve it anew or withdraw it",
-    S.UNCERTAIN: "confirm, resend or withdraw it",
+NEXT = {  # what a person can do, and who
+    S.FAILED: ("resend it, approve it anew or withdraw it", "operators"),
+    S.REFUSED: ("approve it anew or withdraw it", "reviewers or operators"),
+    S.UNCERTAIN: ("confirm, resend or withdraw it", "operators"),
 }
 
 
@@ -76,8 +76,8 @@ def explain_delivery(delivery: Delivery) -> Explanation:
         return Explanation(sentence, since=delivery.finished_at)
     if advice := advice_on(delivery.failure_class):
         sentence += f" {advice}"
-    what, since = NEXT[S(delivery.status)], delivery.finished_at
-    return Explanation(sentence, what, "operators", "the delivery", since)
+    (what, who), since = NEXT[S(delivery.status)], delivery.finished_at
+    return Explanation(sentence, what, who, "the delivery", since)
 
 
 def _under_way(delivery: Delivery, sentence: str) -> Explanation:

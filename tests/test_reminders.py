@@ -109,10 +109,9 @@ def test_only_those_who_may_decide_are_reminded(
         user.save()
     for user in (ann, rita):
         user.groups.add(legal)
-    person("left", "Reviewers", is_active=False, email="l@example.com").groups.add(
-        legal
-    )
-    person("silent", "Reviewers").groups.add(legal)
+    left = person("left", "Reviewers", is_active=False, email="left@example.com")
+    for user in (left, person("silent", "Reviewers")):
+        user.groups.add(legal)
     job = submit(rita)
     ReviewPolicy.objects.create(
         version=job.version, hours=9, remind_hours=1, group=legal, four_eyes=True
@@ -243,7 +242,7 @@ def test_a_person_reopens_it_with_time_anew(abandoned, who, request, ann):
     assert review.remind_at == review.due_at - timedelta(hours=2)
     assert job.events.last().note == "Still wanted."
     approve(review, by=ann, seen=seen(review))
-    assert broken_links(job) == []
+    assert broken_links(Job.objects.get()) == []
 
 
 def test_reopening_needs_a_right(abandoned, shop):

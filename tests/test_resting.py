@@ -4,6 +4,7 @@ import socket
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
@@ -11,14 +12,15 @@ from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job, Pause
 from reviews.delivery import webhook as hooks
-from reviews.models import Delivery, Destination, DestinationVersion
+from reviews.models import Delivery, Destination, DestinationVersion, Review
 from reviews.outbox import ROOM
 from reviews.services.decide import approve
 from reviews.services.holding import pause_deliveries, resume_deliveries
 from reviews.services.rest import AT_ONCE, TOLERATED, rest_after
 from reviews.services.sending import claim_deliveries
 from tests.deliveries import hold, only_delivery
-from tests.house import bring_to, person, seen, send_due, submit, webhook
+from tests.house import person, seen, send_due, webhook
+from tests.test_races import reviews_like
 
 
 @pytest.mark.parametrize(
@@ -29,10 +31,9 @@ def test_the_rest_doubles_up_to_an_hour(failures, minutes):
     assert (rest_after(failures) or timedelta()) == timedelta(minutes=minutes)
 
 
-def several(shop, ann, courier, count: int) -> list[Delivery]:
+def several(first: Review, ann: User, count: int) -> list[Delivery]:
     """As many approved jobs, each on its way to every destination of its type."""
-    for _ in range(count):
-        review = bring_to("awaiting_review", submit(shop), courier).reviews.get()
+    for review in reviews_like(first, count):
         approve(review, by=ann, seen=seen(review))
     return list(Delivery.objects.order_by("pk"))
 
@@ -43,9 +44,9 @@ def health(desk: Destination) -> tuple[int, bool]:
 
 
 def test_after_four_failures_in_a_row_nothing_is_sent_for_a_minute(
-    desk, shop, ann, courier, httpserver
+    desk, review, ann, httpserver
 ):
-    several(shop, ann, courier, TOLERATED + 1)
+    several(review, ann, TOLERATED + 1)
     httpserver.clear()
     httpserver.expect_request("/desk").respond_with_data(status=503)
 
@@ -61,8 +62,8 @@ def test_after_four_failures_in_a_row_nothing_is_sent_for_a_minute(
     assert said.by == desk.rests_until
 
 
-def test_after_its_rest_one_try_heals_it(desk, shop, ann, courier, httpserver):
-    several(shop, ann, courier, 6)
+def test_after_its_rest_one_try_heals_it(desk, review, ann, httpserver):
+    several(review, ann, 6)
     Destination.objects.update(
         failures=TOLERATED, rests_until=timezone.now() - timedelta(seconds=1)
     )
@@ -77,9 +78,9 @@ def test_after_its_rest_one_try_heals_it(desk, shop, ann, courier, httpserver):
 
 
 def test_a_try_after_its_rest_that_fails_rests_it_for_longer(
-    desk, shop, ann, courier, httpserver
+    desk, review, ann, httpserver
 ):
-    several(shop, ann, courier, 2)
+    several(review, ann, 2)
     Destination.objects.update(
         failures=TOLERATED, rests_until=timezone.now() - timedelta(seconds=1)
     )
@@ -93,8 +94,8 @@ def test_a_try_after_its_rest_that_fails_rests_it_for_longer(
     assert desk.rests_until > timezone.now() + timedelta(seconds=110)
 
 
-def test_a_failure_of_one_request_tires_nobody(desk, shop, ann, courier, httpserver):
-    several(shop, ann, courier, TOLERATED)
+def test_a_failure_of_one_request_tires_nobody(desk, review, ann, httpserver):
+    several(review, ann, TOLERATED)
     httpserver.clear()
     httpserver.expect_request("/desk").respond_with_data(status=404)
 
@@ -112,12 +113,10 @@ def test_another_address_begins_in_health(desk, at):
     assert health(desk) == (0, False)
 
 
-def test_one_that_rests_holds_up_no_other(
-    note, desk, shop, ann, courier, httpserver, at
-):
+def test_one_that_rests_holds_up_no_other(note, desk, review, ann, httpserver, at):
     webhook(f"{at}/other", note, name="other")
     httpserver.expect_request("/other").respond_with_data("")
-    several(shop, ann, courier, 2)
+    several(review, ann, 2)
     Destination.objects.filter(pk=desk.pk).update(
         failures=TOLERATED, rests_until=timezone.now() + timedelta(minutes=1)
     )
@@ -129,17 +128,17 @@ def test_one_that_rests_holds_up_no_other(
 
 
 def test_a_hanging_receiver_takes_a_few_places_and_not_all(
-    note, shop, ann, courier, httpserver, at, monkeypatch
+    note, review, ann, httpserver, at, monkeypatch
 ):
     """It has many due, older than any other; the others go out all the same."""
     monkeypatch.setattr(hooks, "PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0), backlog=32) as silent:
         hanging = webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/", note)
-        several(shop, ann, courier, AT_ONCE + 2)
+        several(review, ann, AT_ONCE + 2)
         hanging.job_types.clear()
         quick = webhook(f"{at}/quick", note, name="quick")
         httpserver.expect_request("/quick").respond_with_data("")
-        several(shop, ann, courier, 1)
+        several(review, ann, 1)
         hanging.job_types.set([note])
 
         parcels = claim_deliveries(ROOM)

@@ -48,7 +48,9 @@ def words(name: str) -> str:
 
 def scope(name: str) -> str:
     """What a pause holds back, in words."""
-    return "New starts" if name == "starts" else words(name.replace(":", " "))
+    if name.startswith("destination:"):
+        return "Deliveries to one destination"
+    return "New starts" if name == "starts" else words(name)
 
 
 def badge(status: str) -> SafeString:
