@@ -12,14 +12,13 @@ from typing import Any
 from django.db.models import Model
 
 from jobs.kit.canonical import sha256_hex
-from jobs.models import Attempt, Job, JobEvent, Result
+from jobs.models import Attempt, Job, JobEvent, Pause, Result
 from jobs.models.job import ASKED_ABOUT
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Delivery, Review
 
 Row = dict[str, Any]
 SHOWN = {"status", "steps", "failure_class", "failure_code", "approved_hash", "input"}
-LEASE = {"lease_until", "lost_leases"}
 
 
 def rows_of(model: type[Model]) -> list[Row]:
@@ -48,6 +47,7 @@ class Picture:
     reviews: ByJob
     deliveries: ByJob
     decisions: list[Row]
+    pauses: list[Row]
 
     @classmethod
     def take(cls) -> "Picture":
@@ -59,6 +59,7 @@ class Picture:
             ByJob(rows_of(Review)),
             ByJob(rows_of(Delivery)),
             rows_of(Decision),
+            rows_of(Pause),
         )
 
     def open_attempts(self, job: int) -> list[Row]:
@@ -108,14 +109,6 @@ def what_is_shown_has_a_revision(was: Row, job: Row) -> None:
     assert job["revision"] >= was["revision"]
     if changed(was, job) & SHOWN:
         assert job["revision"] > was["revision"], "changed under the same revision"
-
-
-def stood_still(before: Picture, now: Picture, pk: int) -> bool:
-    """Whether no answer moved this job: its lease may have ended, that is all."""
-    return (
-        changed(before.jobs[pk], now.jobs[pk]) <= LEASE
-        and before.results[pk] == now.results[pk]
-    )
 
 
 # ---- of one ------------------------------------------------------------------------
