@@ -10,11 +10,13 @@ import platform
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import psutil
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from bgreview.processes import end_with_parent
@@ -81,15 +83,23 @@ class Cluster:
     def dismiss(self) -> None:
         """Tell its sweeps to stop, and the cluster to end; does not wait."""
         pids = self._members | self._alive()
-        here = Sweep.objects.filter(host=platform.node(), ended_at=None)
-        here.filter(pid__in=pids).update(ended_at=timezone.now())
+        self._dismissed_at = time.monotonic()
+        with suppress(DatabaseError):  # then they stop when they are killed
+            here = Sweep.objects.filter(host=platform.node(), ended_at=None)
+            here.filter(pid__in=pids).update(ended_at=timezone.now())
         if self.process.poll() is None:
             self.process.terminate()
 
-    def bury(self, grace: float = GRACE) -> None:
+    def is_over(self) -> bool:
+        """Of one that was dismissed: it has ended, or has had its time to."""
+        had_its_time = time.monotonic() - self._dismissed_at > GRACE
+        return had_its_time or self.process.poll() is not None
+
+    def bury(self) -> None:
         """Wait for its end, then kill whatever is left of its group."""
+        left = self._dismissed_at + GRACE - time.monotonic()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(grace)
+            self.process.wait(max(0, left))
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -1,12 +1,15 @@
 """The schedules, and the only caller of django_q: the queue is a doorbell."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from django_q.models import Schedule, Task
 from django_q.tasks import async_task
+from redis import RedisError
 
 SWEEPS = "sweeps"
 DEFAULT = "default"
@@ -62,10 +65,14 @@ def finished_tasks(before: datetime) -> QuerySet[Task]:
 
 
 def ring(cluster: str) -> None:
-    """Start what this cluster always has at work: the scheduler takes half a minute."""
+    """Start what this cluster always has at work: the scheduler takes half a minute.
+
+    While the queue is away nobody hears it, and the schedule does the same later.
+    """
     for regular in REGULARS:
         if regular.cluster == cluster and regular.is_constant:
-            async_task(regular.path, cluster=cluster)
+            with suppress(DatabaseError, RedisError):
+                async_task(regular.path, cluster=cluster)
 
 
 def _wanted(lanes: int) -> dict[str, dict[str, Any]]:

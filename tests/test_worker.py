@@ -154,10 +154,11 @@ def test_work_goes_on_by_itself_whoever_is_killed(worker, note, shop):
 def test_a_cluster_that_does_not_become_complete_is_no_good(db, monkeypatch):
     monkeypatch.setattr(clusters, "GROWING", timedelta(0))
     monkeypatch.setattr(clusters, "BESIDE_WORKERS", 997)
+    monkeypatch.setattr(clusters, "GRACE", 0)
     cluster = clusters.Cluster(SWEEPS)
     try:
         assert not cluster.became_complete()
         assert re.fullmatch(r"it has \d of 1000 processes", cluster.complaint())
     finally:
         cluster.dismiss()
-        cluster.bury(0)
+        cluster.bury()

@@ -159,6 +159,7 @@ class Drama:
         self._until(QUIET / 2, clean)
         report = reports[-1]
         self.wrong += [*report.reasons, *self.people.forgotten()]
+        self.wrong += self.house.strays()
         self._say(
             f"{report.jobs} jobs, {report.responses} responses, "
             f"{report.received} deliveries, {report.repeats} repeats on the wire"

@@ -95,6 +95,14 @@ class House:
         except psutil.NoSuchProcess:
             return []
 
+    def strays(self) -> list[str]:
+        """Clusters that a worker command has forgotten: it watches two."""
+        return [
+            f"{name} has {len(found)} clusters"
+            for name in WORKERS
+            if len(found := self.clusters(name)) != 2
+        ]
+
     def sentinels(self, name: str) -> list[psutil.Process]:
         """The guards of django-q2: each cluster has one, with the workers below."""
         return [child for one in self.clusters(name) for child in _children(one)]

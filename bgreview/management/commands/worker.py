@@ -23,12 +23,13 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: self.stop.set())
         ensure_schedules(settings.SWEEPS)
         self.clusters = [Cluster(SWEEPS), Cluster(DEFAULT)]
+        self.retired: list[Cluster] = []
         self.stdout.write("worker: sweeps and outbox are starting")
         while not self.stop.wait(EVERY):
             self.watch()
         for cluster in self.clusters:
             cluster.dismiss()
-        for cluster in self.clusters:
+        for cluster in [*self.clusters, *self.retired]:
             cluster.bury()
 
     def watch(self) -> None:
@@ -40,8 +41,11 @@ class Command(BaseCommand):
                 if complaint := cluster.complaint():
                     self.stderr.write(f"worker: a new {cluster.name}: {complaint}")
                     self.clusters[place] = Cluster(cluster.name)
+                    self.retired.append(cluster)
                     cluster.dismiss()
-                    cluster.bury()
             except DatabaseError as error:
                 self.stderr.write(f"worker: the database is away: {error}")
                 connection.close()
+        for cluster in [one for one in self.retired if one.is_over()]:
+            cluster.bury()
+            self.retired.remove(cluster)
