@@ -39,6 +39,4 @@ def types(db):
 
 def test_no_interleaving_breaks_a_promise(people, types):
     with time_machine.travel(DAWN, tick=False) as clock:
-        run_state_machine_as_test(
-            lambda: Interleavings(people, clock), settings=SHORT
-        )
+        run_state_machine_as_test(lambda: Interleavings(people, clock), settings=SHORT)
