@@ -137,8 +137,8 @@ def delivery_long_due(scope: Scope) -> Iterator[Found]:
     paused = set(Pause.objects.active().values_list("scope", flat=True))
     if Pause.DELIVERIES in paused:
         return iter(())
-    going = Destination.objects.filter(failures__lt=TOLERATED)
-    going = [to.pk for to in going if to.pause_scope not in paused]
+    healthy = Destination.objects.filter(failures__lt=TOLERATED)
+    going = [to.pk for to in healthy if to.pause_scope not in paused]
     return _deliveries(
         scope,
         Delivery.objects.due(scope.now - LATE).filter(destination__in=going),
