@@ -242,6 +242,30 @@ def test_an_answer_that_another_attempt_holds_is_doubled(world):
     assert any("another attempt" in sentence for sentence in report.doubled)
 
 
+@pytest.mark.parametrize(("reason", "doubled"), [("retry", 1), ("adopted", 0)])
+def test_only_an_adopted_answer_is_held_by_another_attempt_than_begun_it(
+    reason, doubled, world
+):
+    now, job = timezone.now(), world.cancelled
+    begun = job.attempts.create(number=1, created_at=now, ended_at=now)
+    job.attempts.create(
+        number=2,
+        created_at=now,
+        ended_at=now,
+        settled_at=now,
+        reason=reason,
+        response_id="resp_held",
+    )
+    tags = {"job": str(job.public_id), "attempt": str(begun.uuid)}
+    (first, *_) = world.responses
+    made = first | {"id": "resp_held", "metadata": first["metadata"] | tags}
+
+    report = audit([*world.responses, made], world.received)
+
+    assert len(report.doubled) == doubled
+    assert len(report.reasons) == doubled
+
+
 def test_a_response_of_somebody_else_is_none_of_ours(world):
     foreign = world.responses[0] | {"id": "resp_x", "metadata": {"instance": "other"}}
 
