@@ -30,7 +30,7 @@ class Regular:
 
     @property
     def is_constant(self) -> bool:
-        """There always is one at work: it lives longer than its period."""
+        """Missed at once: a cluster begins with one, and a late one is dropped."""
         return self.minutes == 1
 
 

@@ -13,13 +13,14 @@ from jobs.doctor.checks import Found, Scope, finds, job_name, known_jobs
 from jobs.kit.canonical import digest_of
 from jobs.lifecycle import lock
 from jobs.models import Job, JobEvent, Pause
-from reviews.models import Decision, Delivery, DeliveryAttempt, Review
+from reviews.models import Decision, Delivery, DeliveryAttempt, Destination, Review
 from reviews.services import mend
+from reviews.services.rest import TOLERATED
+from reviews.services.settle import OVER
 
 Status = Job.Status
 Sent = Delivery.Status
 LATE = timedelta(minutes=5)  # the outbox looks twice a second; its lease is a minute
-OVER = [Sent.DELIVERED, Sent.WITHDRAWN]
 ON_ITS_WAY = [Sent.SENDING, Sent.DELIVERED, Sent.UNCERTAIN]
 OPEN_REVIEW = Review.objects.filter(job=OuterRef("pk"), closed_at=None)
 
@@ -132,13 +133,18 @@ def stuck_sending(scope: Scope) -> Iterator[Found]:
 
 @finds("delivery_long_due")
 def delivery_long_due(scope: Scope) -> Iterator[Found]:
-    if Pause.objects.active().filter(scope__startswith="de").exists():
-        return iter(())  # of deliveries, or of a destination: then they wait
+    """Those to a destination that is paused, or rests, wait all the same."""
+    paused = set(Pause.objects.active().values_list("scope", flat=True))
+    if Pause.DELIVERIES in paused:
+        return iter(())
+    healthy = Destination.objects.filter(failures__lt=TOLERATED)
+    going = [to.pk for to in healthy if to.pause_scope not in paused]
     return _deliveries(
         scope,
-        Delivery.objects.due(scope.now - LATE),
+        Delivery.objects.due(scope.now - LATE).filter(destination__in=going),
         "It was to be sent to {delivery.destination} at "
-        "{delivery.wake_at:%d %b %H:%M} UTC, and was not: see whether a worker runs.",
+        "{delivery.wake_at:%d %b %H:%M} UTC, and was not: see whether a worker runs, "
+        "and keeps up.",
     )
 
 

@@ -4,10 +4,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from jobs.services.erase import Part, register
 from reviews.models import Check, DecisionComment, Delivery, DeliveryAttempt
+from reviews.services.settle import OVER
 
-UNFINISHED = Delivery.objects.filter(job=OuterRef("pk")).exclude(
-    status__in=[Delivery.Status.DELIVERED, Delivery.Status.WITHDRAWN]
-)
+UNFINISHED = Delivery.objects.filter(job=OuterRef("pk")).exclude(status__in=OVER)
 
 register(
     Part("decisions' comments", DecisionComment, "decision__review__job"),

@@ -200,13 +200,16 @@ def _has_orphan_receipt(response_id: str) -> bool:
 
 
 def _created_twice(report: Report, ours: list[Line]) -> None:
-    """The same attempt is sent once: nothing at the provider would tell a repeat."""
-    sent = Counter((_tag(r, "job"), _tag(r, "attempt")) for r in ours)
-    report.doubled += [
-        f"job {job}: attempt {attempt} made {n} responses"
-        for (job, attempt), n in sent.items()
-        if n > 1
-    ]
+    """The same attempt is sent once: a second response needs a receipt that tells."""
+    sent = defaultdict(list)
+    for response in ours:
+        sent[_tag(response, "job"), _tag(response, "attempt")].append(response["id"])
+    for (job, attempt), made in sent.items():
+        if len(made) < 2:
+            continue
+        untold = [one for one in made if not _has_orphan_receipt(one)]
+        if len(untold) > 1:
+            report.doubled.append(f"job {job}: attempt {attempt} made {untold}")
 
 
 def _never_made(report: Report, made: set[str]) -> None:

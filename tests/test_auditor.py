@@ -16,7 +16,6 @@ from jobs.models import Job, JobEvent, WebhookReceipt
 from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
-from jobs.services.errands import LEASE
 from reviews.models import Decision, Delivery, Review
 from reviews.services.decide import approve, reject
 from tests.auditor import Report, audit, provider_ledger, receiver_ledger
@@ -29,6 +28,7 @@ from tests.house import (
     sweep_until,
     webhook,
 )
+from tests.sweeping import let_lease_pass
 
 
 @dataclass
@@ -220,7 +220,17 @@ def test_a_second_create_for_one_attempt_is_doubled(world):
 
     report = audit([*world.responses, made], world.received)
 
-    assert any("made 2 responses" in sentence for sentence in report.doubled)
+    assert any("'resp_again']" in sentence for sentence in report.doubled)
+
+
+def test_a_second_create_that_a_receipt_told_of_is_an_orphan(world):
+    made = world.responses[0] | {"id": "resp_again"}
+    orphan_receipt("resp_again")
+
+    report = audit([*world.responses, made], world.received)
+
+    assert report.is_clean, report
+    assert len(report.orphans) == 1
 
 
 def test_an_answer_that_another_attempt_holds_is_doubled(world):
@@ -232,10 +242,44 @@ def test_an_answer_that_another_attempt_holds_is_doubled(world):
     assert any("another attempt" in sentence for sentence in report.doubled)
 
 
+@pytest.mark.parametrize(("reason", "doubled"), [("retry", 1), ("adopted", 0)])
+def test_only_an_adopted_answer_is_held_by_another_attempt_than_begun_it(
+    reason, doubled, world
+):
+    now, job = timezone.now(), world.cancelled
+    begun = job.attempts.create(number=1, created_at=now, ended_at=now)
+    job.attempts.create(
+        number=2,
+        created_at=now,
+        ended_at=now,
+        settled_at=now,
+        reason=reason,
+        response_id="resp_held",
+    )
+    tags = {"job": str(job.public_id), "attempt": str(begun.uuid)}
+    (first, *_) = world.responses
+    made = first | {"id": "resp_held", "metadata": first["metadata"] | tags}
+
+    report = audit([*world.responses, made], world.received)
+
+    assert len(report.doubled) == doubled
+    assert len(report.reasons) == doubled
+
+
 def test_a_response_of_somebody_else_is_none_of_ours(world):
     foreign = world.responses[0] | {"id": "resp_x", "metadata": {"instance": "other"}}
 
     assert audit([*world.responses, foreign], world.received).is_clean
+
+
+def orphan_receipt(response_id: str) -> None:
+    WebhookReceipt.objects.create(
+        webhook_id="wh_1",
+        type="response.completed",
+        response_id=response_id,
+        received_at=timezone.now(),
+        outcome=WebhookReceipt.Outcome.ORPHAN,
+    )
 
 
 @pytest.fixture
@@ -245,8 +289,7 @@ def lost_response(world, shop, courier) -> dict[str, Any]:
     (errand,) = claim_jobs(1)
     courier.send([errand])
     assert courier.collect(wait=10, most=1)
-    long_ago = timezone.now() - 2 * LEASE
-    job.attempts.update(created_at=long_ago)
+    let_lease_pass(job)
     with_ann = Job.objects.filter(pk=job.pk, status="awaiting_review")
     sweep_until(courier, with_ann.exists)
     return next(
@@ -268,13 +311,7 @@ def test_a_lost_create_leaves_an_orphan_that_is_listed_and_no_fault(
 def test_an_orphan_with_a_receipt_is_listed_even_if_its_attempt_is_unknown(world):
     made = world.responses[0] | {"id": "resp_orphan"}
     made["metadata"] = made["metadata"] | {"attempt": "none"}
-    WebhookReceipt.objects.create(
-        webhook_id="wh_1",
-        type="response.completed",
-        response_id="resp_orphan",
-        received_at=timezone.now(),
-        outcome=WebhookReceipt.Outcome.ORPHAN,
-    )
+    orphan_receipt("resp_orphan")
 
     report = audit([*world.responses, made], world.received)
 

@@ -41,7 +41,7 @@ from jobs.models import (
 )
 from jobs.services import erase, purge
 from jobs.services.cancel import cancel_job
-from jobs.services.deletions import AGAIN, claim_deletions
+from jobs.services.deletions import AGAIN, claim_deletions, note_deletions
 from jobs.services.errands import LEASE
 from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job
@@ -443,6 +443,18 @@ def test_two_sweeps_do_not_delete_the_same(delivered):
     assert claim_deletions(5) == []
     with time_machine.travel(timezone.now() + LEASE):
         assert len(claim_deletions(5)) == 1
+
+
+def test_an_answer_that_comes_after_its_lease_says_nothing(delivered):
+    delivered.attempts.update(delete_at=timezone.now())
+    late = claim_deletions(1)
+    with time_machine.travel(timezone.now() + LEASE):
+        (newer,) = claim_deletions(1)
+
+    note_deletions(late)
+
+    attempt = delivered.attempts.get()
+    assert (attempt.delete_at, attempt.deleted_at) == (newer.lease, None)
 
 
 # ---- pages and API cope with it --------------------------------------------------

@@ -18,9 +18,18 @@ from jobs import queue
 from jobs.doctor import checks, visit
 from jobs.doctor.checks import About, all_checks
 from jobs.doctor.visit import daily, examine
-from jobs.models import Attempt, Finding, Job, JobEvent, Pause, Sweep, WebhookReceipt
+from jobs.models import (
+    Attempt,
+    Finding,
+    Job,
+    JobEvent,
+    Pause,
+    StartLimit,
+    Sweep,
+    WebhookReceipt,
+)
 from jobs.services.verify import broken_links
-from reviews.models import Decision, DeliveryAttempt, Review
+from reviews.models import Decision, DeliveryAttempt, Destination, Review
 from reviews.services.decide import approve
 from reviews.services.sending import claim_deliveries
 from tests.house import (
@@ -354,12 +363,35 @@ def test_a_paused_job_is_not_overlooked(world):
     assert list(broken()) == ["long_due"]
 
 
-def test_paused_deliveries_are_not_overlooked(world):
-    delivery_long_due(world)
+def test_a_limited_job_is_not_overlooked(world):
+    rows_of(world.queued).update(wake_at=timezone.now() - LONG_AGO)
+    StartLimit.objects.create(most_running=1)
+
+    assert broken() == {}
+
+
+def all_paused(to: Destination) -> None:
     now = timezone.now()
-    Pause.objects.create(
-        scope=Pause.DELIVERIES, reason="person", actor="ann", began_at=now
-    )
+    Pause.objects.create(scope="deliveries", reason="person", actor="a", began_at=now)
+
+
+def its_destination_paused(to: Destination) -> None:
+    now = timezone.now()
+    Pause.objects.create(scope=to.pause_scope, reason="person", actor="a", began_at=now)
+
+
+def its_destination_resting(to: Destination) -> None:
+    Destination.objects.filter(pk=to.pk).update(failures=4)
+
+
+@pytest.mark.parametrize(
+    "hold", [all_paused, its_destination_paused, its_destination_resting]
+)
+def test_deliveries_that_are_held_back_are_not_overlooked(hold, world):
+    delivery_long_due(world)
+    assert list(broken()) == ["delivery_long_due"]
+
+    hold(Destination.objects.get())
 
     assert broken() == {}
 
@@ -367,7 +399,10 @@ def test_paused_deliveries_are_not_overlooked(world):
 def test_a_lost_create_that_was_adopted_is_found(world):
     job = lost_create(world)
     job.attempts.create(
-        number=2, created_at=timezone.now(), reason=Attempt.Reason.ADOPTED
+        number=2,
+        created_at=timezone.now(),
+        reason=Attempt.Reason.ADOPTED,
+        follows=job.attempts.get(),
     )
 
     assert "lost_create" not in broken()
@@ -379,9 +414,10 @@ def test_a_lost_create_that_was_adopted_is_found(world):
 @pytest.mark.parametrize(
     ("reason", "probe", "age", "found", "mendable"),
     [
-        ("quota", None, timedelta(minutes=1), True, True),
-        ("quota", timedelta(hours=1), timedelta(hours=1), True, False),
-        ("quota", timedelta(0), timedelta(days=30), False, False),
+        ("auth", None, timedelta(minutes=1), True, True),
+        ("auth", timedelta(hours=1), timedelta(hours=1), True, False),
+        ("auth", timedelta(0), timedelta(days=30), False, False),
+        ("quota", timedelta(hours=1), timedelta(hours=1), False, False),
         ("person", None, timedelta(days=8), True, False),
         ("person", None, timedelta(days=6), False, False),
     ],
@@ -389,6 +425,24 @@ def test_a_lost_create_that_was_adopted_is_found(world):
 def test_a_pause_that_nobody_tries_to_end_is_told(
     reason, probe, age, found, mendable, db
 ):
+    pause(reason, probe, age)
+
+    told = examine(About.ROWS).found["stale_pause"]
+
+    assert len(told) == found
+    assert any(one.repair for one in told) == mendable
+    visit.visit(repair=True)
+    assert (Pause.objects.get().probe_at is None) == (reason == "person")
+
+
+def test_a_quota_is_to_be_tried_while_a_job_waits_for_it(note, shop):
+    pause("quota", timedelta(hours=1), timedelta(hours=1))
+    submit(shop)
+
+    assert len(examine(About.ROWS).found["stale_pause"]) == 1
+
+
+def pause(reason: str, probe: timedelta | None, age: timedelta) -> None:
     now = timezone.now()
     Pause.objects.create(
         scope=Pause.STARTS,
@@ -398,21 +452,13 @@ def test_a_pause_that_nobody_tries_to_end_is_told(
         probe_at=None if probe is None else now - probe,
     )
 
-    told = examine(About.ROWS).found["stale_pause"]
-
-    assert len(told) == found
-    assert any(one.repair for one in told) == mendable
-    visit.visit(repair=True)
-    assert (Pause.objects.get().probe_at is not None) == (reason == "quota")
-
 
 @pytest.mark.parametrize(
-    ("late", "found", "mendable"),
-    [(None, True, True), (LONG_AGO, True, False), (timedelta(0), False, False)],
+    ("late", "found"), [(None, False), (LONG_AGO, True), (timedelta(0), False)]
 )
-def test_a_receipt_that_waits_for_ever_is_told(late, found, mendable, db):
+def test_a_receipt_that_nobody_looks_at_is_told(late, found, db):
     now = timezone.now()
-    receipt = WebhookReceipt.objects.create(
+    WebhookReceipt.objects.create(
         webhook_id="wh_1",
         type="response.completed",
         response_id="resp_1",
@@ -421,13 +467,7 @@ def test_a_receipt_that_waits_for_ever_is_told(late, found, mendable, db):
         wake_at=None if late is None else now - late,
     )
 
-    told = examine(About.ROWS).found["receipt_waits"]
-
-    assert len(told) == found
-    assert any(one.repair for one in told) == mendable
-    visit.visit(repair=True)
-    receipt.refresh_from_db()
-    assert receipt.wake_at is not None
+    assert len(examine(About.ROWS).found["receipt_waits"]) == found
 
 
 # ---- the house ---------------------------------------------------------------------
@@ -472,7 +512,7 @@ def test_the_daily_visit_is_a_schedule_and_is_not_started_at_once(db):
     daily_one = Schedule.objects.get(name="doctor 1")
     every_minute = Schedule.objects.filter(minutes=1).values_list("name", flat=True)
 
-    assert {*every_minute} == {"sweep 1", "sweep 2", "outbox 1"}
+    assert {*every_minute} == {"sweep 1", "sweep 2", "outbox 1", "reminders 1"}
     assert (daily_one.minutes, daily_one.cluster) == (24 * 60, queue.DEFAULT)
     assert daily_one.intended_date_kwarg is None
 

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from jobs.api.fields import Metadata, Seconds, StrictSerializer, Text
 from jobs.explain import explain
 from jobs.models import (
     Attempt,
@@ -23,49 +24,6 @@ from jobs.services.submit import LONGEST_DEADLINE, TITLE
 FREEFORM = "freeform"
 PARTS = ["result", "evidence", "attempts", "events", "cancel", "retry", "check"]
 JSON_OBJECT = {"type": "object", "additionalProperties": True}
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know: a misspelt option must not pass in silence."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
-            raise serializers.ValidationError(
-                {name: ["This field is not known."] for name in sorted(unknown)}
-            )
-        return super().to_internal_value(data)
-
-
-class Text(serializers.CharField):
-    """Text and nothing else: a number is not quietly made into one."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class Seconds(serializers.IntegerField):
-    """A whole number, neither "60" nor 60.0."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class Metadata(serializers.DictField):
-    """Up to 16 pairs of text, as at the provider."""
-
-    child = Text(max_length=512, allow_blank=True)
-
-    def to_internal_value(self, data: Any) -> Any:
-        found = super().to_internal_value(data)
-        if len(found) > 16 or any(len(name) > 64 for name in found):
-            raise serializers.ValidationError(
-                "At most 16 pairs, names of at most 64 characters."
-            )
-        return found
 
 
 class Submission(StrictSerializer):

@@ -10,8 +10,17 @@ from functools import partial
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from jobs.doctor.checks import Found, Scope, finds, job_name, known_jobs
-from jobs.models import Attempt, Job, JobEvent, Pause, Result, WebhookReceipt
-from jobs.models.job import OPEN
+from jobs.models import (
+    Attempt,
+    Job,
+    JobEvent,
+    Pause,
+    Result,
+    StartLimit,
+    WebhookReceipt,
+)
+from jobs.models.job import BEFORE_COMPLETION
+from jobs.policy.failures import FailureClass
 from jobs.services import mend
 from jobs.services.verify import broken_histories
 
@@ -94,8 +103,8 @@ def approved_hash_of_no_result(scope: Scope) -> Iterator[Found]:
 @finds("never_woken")
 def never_woken(scope: Scope) -> Iterator[Found]:
     """A job that waits for a review is the reviews' to wake."""
-    waiting = [status for status in OPEN if status != Status.AWAITING_REVIEW]
-    for job in scope.some(Job.objects.filter(status__in=waiting, wake_at=None)):
+    rows = Job.objects.filter(status__in=BEFORE_COMPLETION, wake_at=None)
+    for job in scope.some(rows):
         yield Found(
             job_name(job),
             f"It is {job.status} and nothing will look at it: it is to be woken.",
@@ -105,15 +114,15 @@ def never_woken(scope: Scope) -> Iterator[Found]:
 
 @finds("long_due")
 def long_due(scope: Scope) -> Iterator[Found]:
-    """While new starts are paused, queued jobs are due and wait all the same."""
+    """While starts are paused or limited, queued jobs are due and wait all the same."""
     late = Job.objects.due(scope.now - LATE)
-    if Pause.objects.of_starts().exists():
+    if Pause.objects.of_starts().exists() or StartLimit.objects.exists():
         late = late.exclude(status=Status.QUEUED, deadline_at__gt=scope.now)
     return _jobs(
         scope,
         late,
         "It was to be looked at {job.wake_at:%d %b %H:%M} UTC, and nobody did: "
-        "see whether a worker runs.",
+        "see whether a worker runs, and keeps up.",
     )
 
 
@@ -146,17 +155,11 @@ def copy_not_deleted(scope: Scope) -> Iterator[Found]:
 @finds("lost_create")
 def lost_create(scope: Scope) -> Iterator[Found]:
     """Until the provider would have dropped it, its answer may still be there."""
-    found_since = Attempt.objects.filter(
-        job=OuterRef("job"),
-        number__gt=OuterRef("number"),
-        reason=Attempt.Reason.ADOPTED,
-    )
     lost = Attempt.objects.filter(
-        ~Exists(found_since),
         response_id=None,
-        failure_class="lost",
+        failure_class=FailureClass.LOST,
         ended_at__range=(scope.now - KEPT, scope.now - LOST),
-    )
+    ).exclude(followers__reason=Attempt.Reason.ADOPTED)
     for attempt in scope.some(lost.select_related("job")):
         yield Found(
             f"{job_name(attempt.job)}, attempt {attempt.number}",
@@ -196,11 +199,15 @@ def status_not_as_told(scope: Scope) -> Iterator[Found]:
 
 @finds("stale_pause")
 def stale_pause(scope: Scope) -> Iterator[Found]:
-    unprobed = ~Q(reason="person") & (
-        Q(probe_at=None) | Q(probe_at__lt=scope.now - STALE_PROBE)
-    )
+    """Of a quota only a start tells, so it is tried when a job waits for one."""
+    tried = Q(reason=FailureClass.AUTH)
+    if Job.objects.filter(status=Status.QUEUED).exists():
+        tried |= Q(reason=FailureClass.QUOTA)
+    unprobed = tried & Q(probe_at__lt=scope.now - STALE_PROBE)
+    never = ~Q(reason="person") & Q(probe_at=None)
     forgotten = Q(reason="person", began_at__lt=scope.now - STALE_PAUSE)
-    for pause in scope.some(Pause.objects.active().filter(unprobed | forgotten)):
+    stale = Pause.objects.active().filter(unprobed | never | forgotten)
+    for pause in scope.some(stale):
         is_mendable = pause.reason != "person" and pause.probe_at is None
         yield Found(
             f"pause {pause.pk}",
@@ -212,12 +219,9 @@ def stale_pause(scope: Scope) -> Iterator[Found]:
 
 @finds("receipt_waits")
 def receipt_waits(scope: Scope) -> Iterator[Found]:
-    overdue = Q(wake_at=None) | Q(wake_at__lt=scope.now - LATE)
-    waiting = WebhookReceipt.objects.filter(outcome=WebhookReceipt.Outcome.WAITS)
-    for receipt in scope.some(waiting.filter(overdue)):
+    for receipt in scope.some(WebhookReceipt.objects.due(scope.now - LATE)):
         yield Found(
             f"receipt {receipt.pk}",
             f"The provider told of {receipt.response_id}, and nobody looked whose it "
             "is: see whether a worker runs.",
-            None if receipt.wake_at else partial(mend.wake_receipt, receipt),
         )

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.lifecycle import Line, add_events, lock
-from jobs.models import Job, Pause, Sweep, WebhookReceipt
-from jobs.models.job import ASKED_ABOUT, OPEN
+from jobs.models import Job, Pause, Sweep
+from jobs.models.job import ASKED_ABOUT, BEFORE_COMPLETION
 
 DOCTOR = "doctor"  # who stands in the history
 REPAIRED = "repaired"
@@ -35,7 +35,7 @@ def follow_accepted(job: Job) -> bool:
 def wake_forgotten(job: Job) -> bool:
     """At once, if the provider is asked about it; else when its time is up."""
     (job,) = lock(Job.objects.filter(pk=job.pk))
-    if job.wake_at is not None or job.status not in OPEN:
+    if job.wake_at is not None or job.status not in BEFORE_COMPLETION:
         return False
     asked = job.status in ASKED_ABOUT
     wake(job, timezone.now() if asked else job.deadline_at)
@@ -57,13 +57,6 @@ def end_dead(sweep: Sweep) -> bool:
     """Its process is gone, and so is whatever it had in hand when its lease is over."""
     same_beat = Sweep.objects.filter(pk=sweep.pk, ended_at=None, beat_at=sweep.beat_at)
     return bool(same_beat.update(ended_at=timezone.now()))
-
-
-def wake_receipt(receipt: WebhookReceipt) -> bool:
-    """Have the next sweep look whose response it tells of."""
-    forgotten = WebhookReceipt.objects.filter(pk=receipt.pk, wake_at=None)
-    waiting = forgotten.filter(outcome=WebhookReceipt.Outcome.WAITS)
-    return bool(waiting.update(wake_at=timezone.now()))
 
 
 def probe(pause: Pause) -> bool:

@@ -1,0 +1,48 @@
+"""Fields that take what they say and nothing like it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields it does not know: a misspelt option must not pass in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            raise serializers.ValidationError(
+                {name: ["This field is not known."] for name in sorted(unknown)}
+            )
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """Text and nothing else: a number is not quietly made into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Seconds(serializers.IntegerField):
+    """A whole number, neither "60" nor 60.0."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Metadata(serializers.DictField):
+    """Up to 16 pairs of text, as at the provider."""
+
+    child = Text(max_length=512, allow_blank=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        if len(found) > 16 or any(len(name) > 64 for name in found):
+            raise serializers.ValidationError(
+                "At most 16 pairs, names of at most 64 characters."
+            )
+        return found
