@@ -117,6 +117,7 @@ def test_a_delivery_of_another_is_not_there(failed, db):
     assert browser(stranger).get(path).status_code == 404
     assert act(stranger, failed, "resend").status_code == 404
     assert anew(stranger, failed, "0" * 64).status_code == 404
+    assert only_delivery().status == "failed"
 
 
 def test_the_list_resends_withdraws_and_names_what_refuses(

@@ -24,6 +24,7 @@ from jobs.services.claim import claim_jobs
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Delivery, DeliveryAttempt, Review
 from reviews.services.decide import StalePage, approve, reject
+from reviews.services.recall import recall_job
 from tests.house import bring_to, mailbox, seen, send_due, submit, webhook
 
 TOGETHER = 20  # seconds to wait for the other: more means that a thread has died
@@ -217,3 +218,27 @@ def test_two_outboxes_at_once_send_each_delivery_once(
     assert DeliveryAttempt.objects.count() == 2 * len(reviews)
     for _, moves in jobs_of(reviews):
         assert moves == ["approved", "delivered"]
+
+
+def test_recalling_and_sending_at_once_one_wins(waiting, ann, httpserver, mailoutbox):
+    reviews = reviews_like(waiting, rounds(16))
+    for review in reviews:
+        decides(approve, review, ann)()
+    jobs = [Job.objects.get(pk=review.job_id) for review in reviews]
+
+    told = at_once(
+        [partial(recall_job, job, by=ann) for job in jobs], [send_due] * len(jobs)
+    )
+
+    while Delivery.objects.filter(status="pending").exists():
+        send_due()
+    sent = {request.headers["webhook-id"] for request, _ in httpserver.log}
+    for (job, moves), (recalled, _) in zip(jobs_of(reviews), told, strict=True):
+        hook = job.deliveries.get(destination__kind="webhook")
+        if isinstance(recalled, MoveRefused):
+            assert (moves, hook.status) == (["approved", "delivered"], "delivered")
+            assert hook.webhook_id in sent
+        else:
+            assert moves == ["approved", "awaiting_review"]
+            assert {d.status for d in job.deliveries.all()} == {"withdrawn"}
+            assert hook.webhook_id not in sent

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import F
 
 from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
@@ -230,13 +231,18 @@ def move_once_more(delivery: Delivery, ann: Any) -> None:
     DestinationVersion(destination=delivery.destination, address="http://b/").save()
 
 
+def go_on(delivery: Delivery, ann: Any) -> None:
+    Delivery.objects.update(revision=F("revision") + 1)  # it moved to and fro
+
+
 def give_up(delivery: Delivery, ann: Any) -> None:
     by = person("max", "Managers")
     withdraw_delivery(Delivery.objects.get(pk=delivery.pk), by=by, reason="No.")
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "refusal"), [(move_once_more, StalePage), (give_up, MoveRefused)]
+    ("meanwhile", "refusal"),
+    [(move_once_more, StalePage), (go_on, StalePage), (give_up, MoveRefused)],
 )
 def test_a_page_that_is_older_than_what_is_there_decides_nothing(
     refused, ann, meanwhile, refusal

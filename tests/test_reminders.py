@@ -197,6 +197,13 @@ def test_two_at_once_remind_once(transactional_db, asked, mailed, mailoutbox):
     assert len(mailoutbox) == 2
 
 
+def test_of_two_that_read_the_same_row_one_claims_it(asked):
+    """The race, without threads: two copies of one row."""
+    now, mine, theirs = timezone.now(), Review.objects.get(), Review.objects.get()
+    assert remind.claim(mine, now)
+    assert not remind.claim(theirs, now)
+
+
 def test_a_task_that_waited_too_long_leaves_it_to_younger_ones(asked, mailoutbox):
     with in_time(asked):
         intended = timezone.now() - timedelta(minutes=2)

@@ -12,7 +12,12 @@ from jobs.kit.rights import name_of
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from reviews.models import Decision, Delivery, Review
-from reviews.services.decide import StalePage, comment_on, why_not_decide
+from reviews.services.decide import (
+    StalePage,
+    comment_on,
+    record_decision,
+    why_not_decide,
+)
 from reviews.services.plan import plan_deliveries
 from reviews.services.requests import Request, decided_requests, draft_request
 from reviews.services.settle import lock_job_of
@@ -52,7 +57,23 @@ def approve_delivery(
     Raises PermissionDenied, StalePage, or MoveRefused where nothing can be sent.
     """
     delivery = _as_it_is(delivery)
-    review = review_of(delivery)
+    review, now = review_of(delivery), timezone.now()
+    draft = _as_seen(delivery, review, by, seen)
+    requests = decided_requests([draft], delivery.result, by=name_of(by), at=now)
+    approval = Decision.Verdict.APPROVE
+    decision = record_decision(
+        review, approval, by, now, seen, via, requests, delivery=delivery
+    )
+    comment_on(decision, comment)
+    if delivery.status != Status.WITHDRAWN:
+        note = "Another takes its place, by a new decision."
+        delivery.move(Status.WITHDRAWN, actor=name_of(by), note=note)
+    (planned,) = plan_deliveries(decision, requests)
+    return planned
+
+
+def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request:
+    """What goes out, if this person may decide on it and it still is what was seen."""
     if why := why_not_decide(review, by):
         raise PermissionDenied(why)
     shown = what_is_seen_anew(delivery)
@@ -61,29 +82,7 @@ def approve_delivery(
             "This page showed an older state: the delivery or its destination "
             "changed since. Look again and decide on what is there now."
         )
-    now = timezone.now()
-    requests = decided_requests(
-        [shown.request], delivery.result, by=name_of(by), at=now
-    )
-    decision = Decision.objects.create(
-        review=review,
-        result=delivery.result,
-        delivery=delivery,
-        verdict=Decision.Verdict.APPROVE,
-        by=by,
-        at=now,
-        via=via,
-        review_revision=review.revision,
-        content_hash=delivery.result.content_hash,
-        request_hashes=[request.digest for request in requests],
-        seen=seen,
-    )
-    comment_on(decision, comment)
-    if delivery.status != Status.WITHDRAWN:
-        note = "Another takes its place, by a new decision."
-        delivery.move(Status.WITHDRAWN, actor=name_of(by), note=note)
-    (planned,) = plan_deliveries(decision, requests)
-    return planned
+    return shown.request
 
 
 def why_not_anew(delivery: Delivery) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.kit.rights import name_of
 from jobs.lifecycle import MoveRefused, lock
 from jobs.models import Job
-from reviews.models import Decision, DecisionComment, Review
+from reviews.models import Decision, DecisionComment, Delivery, Review
 from reviews.services.plan import plan_deliveries
 from reviews.services.requests import Request, decided_requests
 from reviews.services.seen import what_is_seen
@@ -40,7 +40,7 @@ def approve(
     review, drafts = _as_seen(review, by, seen)
     now = timezone.now()
     requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
-    decision = _record(review, Verdict.APPROVE, by, now, seen, via, requests)
+    decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, requests)
     comment_on(decision, comment)
     review.job.move(
         Job.Status.APPROVED,
@@ -63,7 +63,9 @@ def reject(
     if not comment.strip():
         raise CommentNeeded("Say why, for whoever asked for it.")
     review, _ = _as_seen(review, by, seen)
-    decision = _record(review, Verdict.REJECT, by, timezone.now(), seen, via, [])
+    decision = record_decision(
+        review, Verdict.REJECT, by, timezone.now(), seen, via, []
+    )
     comment_on(decision, comment)
     review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
     return decision
@@ -115,7 +117,7 @@ def _who_was_first(review: Review) -> str:
     )
 
 
-def _record(
+def record_decision(
     review: Review,
     verdict: str,
     by: User,
@@ -123,12 +125,14 @@ def _record(
     seen: str,
     via: str,
     requests: list[Request],
+    delivery: Delivery | None = None,
 ) -> Decision:
     """The decision, with the hashes of all that it is about."""
     Review.objects.filter(pk=review.pk).update(revision=F("revision") + 1)
     return Decision.objects.create(
         review=review,
         result=review.result,
+        delivery=delivery,
         verdict=verdict,
         by=by,
         at=now,

@@ -21,20 +21,15 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 def remind_reviewers() -> int:
     """Send the reminders that are due; says of how many reviews."""
-    return sum(_remind(review) for review in _claimed())
-
-
-def _claimed() -> list[Review]:
-    """Reviews to remind of, by us alone: the claim moves the time past a lease."""
     now = timezone.now()
-    due = Review.objects.to_remind_of(now).filter(due_at__gt=now)
-    return [
-        review
-        for review in due.select_related("job")
-        if Review.objects.open()
-        .filter(pk=review.pk, remind_at=review.remind_at)
-        .update(remind_at=now + LEASE)
-    ]
+    due = Review.objects.to_remind_of(now).filter(due_at__gt=now).select_related("job")
+    return sum(_remind(review) for review in list(due) if claim(review, now))
+
+
+def claim(review: Review, now: datetime) -> bool:
+    """Ours alone, if nobody has moved its time since it was read: past a lease."""
+    as_read = Review.objects.open().filter(pk=review.pk, remind_at=review.remind_at)
+    return bool(as_read.update(remind_at=now + LEASE))
 
 
 def _remind(review: Review) -> bool:
@@ -57,9 +52,8 @@ def _sent(notice: ReviewDue, people: list[User]) -> int:
 
 def deciders(review: Review) -> list[User]:
     """Those who may decide on it, by their rights and the terms of the review."""
-    able = User.objects.with_perm(RIGHT, backend=BACKEND).filter(is_active=True)
-    people = able.order_by("username")
-    return [person for person in people if not why_not_decide(review, person)]
+    able = User.objects.with_perm(RIGHT, backend=BACKEND).order_by("username")
+    return [person for person in able if not why_not_decide(review, person)]
 
 
 @transaction.atomic

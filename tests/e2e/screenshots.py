@@ -47,6 +47,8 @@ PAGES = [
     ("job", "olivia", f"/admin/jobs/job/?q={JOB}", ROW),
     ("choose", "olivia", "/admin/jobs/job/submit/", None),
     ("submit", "olivia", "/admin/jobs/job/submit/", ".types a"),
+    ("deliveries", "olivia", "/admin/reviews/delivery/", None),
+    ("delivery", "olivia", "/admin/reviews/delivery/", ROW),
     ("queue", "ann", "/admin/reviews/review/", None),
     ("review", "ann", f"/admin/reviews/review/?q={REVIEWED}", ROW),
     ("record", "ann", f"/admin/reviews/review/?q={RECORD}", ROW),
