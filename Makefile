@@ -4,6 +4,7 @@ PYTHON  := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEV     := .venv/.dev
 BROWSER := .venv/.browser
+REDIS   := .venv/.redis
 
 # Production's settings, so far as the checks want them.
 PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
@@ -13,7 +14,7 @@ PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint format screenshots bench
+.PHONY: help demo run test lint format screenshots chaos bench
 
 help: ## List these commands
 	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
@@ -46,6 +47,11 @@ format: $(DEV) ## Lay the code out, and mend what can be mended by itself
 screenshots: $(DEV) $(BROWSER) ## Take the pictures of every page
 	$(PYTHON) -m tests.e2e.screenshots
 
+chaos: $(DEV) $(REDIS) ## Kill and break everything while jobs run; SHORT=1, ARGS="--seed 7"
+	$(PYTHON) -m tests.chaos --jobs $(if $(SHORT),300 --storms 6,1500 --storms 60) $(ARGS)
+	$(PYTHON) -m tests.chaos --jobs $(if $(SHORT),100 --storms 3,500 --storms 20) \
+		--broker redis $(ARGS)
+
 bench: $(DEV) ## Measure what docs promise
 	$(PYTHON) -m tests.bench
 
@@ -57,6 +63,9 @@ $(DEV): requirements.txt requirements-dev.txt
 
 $(BROWSER): $(DEV)
 	@.ci/setup browser
+
+$(REDIS): $(DEV)
+	@.ci/setup redis
 
 .env:
 	@umask 077 && key=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') && \

@@ -17,6 +17,7 @@ from jobs.models import Sweep
 from tests.postgres import Embedded
 
 WORKERS = ("worker-1", "worker-2")
+GRACE = 30.0  # seconds for a worker command to end in
 SCALE = 0.15  # of the sandbox's durations: jobs take 1 to 6 s
 
 
@@ -100,7 +101,7 @@ class House:
         return [
             f"{name} has {len(found)} clusters"
             for name in WORKERS
-            if len(found := self.clusters(name)) != 2
+            if len(found := self.clusters(name)) > 2
         ]
 
     def sentinels(self, name: str) -> list[psutil.Process]:
@@ -117,6 +118,11 @@ class House:
         self._workers[name].kill()
         for one in family:
             kill(one.pid)
+
+    def stop_worker(self, name: str) -> None:
+        """SIGTERM, and wait for its end."""
+        self._workers[name].terminate()
+        self._workers[name].wait(GRACE)
 
     def kill_web(self) -> None:
         family = _children(psutil.Process(self._web.pid))

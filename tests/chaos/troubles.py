@@ -77,6 +77,23 @@ def kill_the_web(house: House, dice: Random) -> int:
     return 1
 
 
+def stop_a_worker_command(house: House, dice: Random) -> int:
+    """As a deployment does it, in the middle of whatever it does."""
+    house.stop_worker(dice.choice(WORKERS))
+    house.restart_the_dead()
+    return 0
+
+
+def cut_connections(house: House, dice: Random) -> int:
+    """The database drops everybody but us, idle or in a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    return 0
+
+
 def kill_the_database(house: House, dice: Random) -> int:
     """As if it had crashed; it is back two seconds later."""
     connection.close()
@@ -151,6 +168,8 @@ KILLS = [
     Trouble("a cluster is killed", kill_a_cluster),
     Trouble("a worker command is killed", kill_a_worker_command),
     Trouble("the web server is killed", kill_the_web),
+    Trouble("a worker command is told to stop", stop_a_worker_command),
+    Trouble("all database connections are cut", cut_connections),
 ]
 POINTS = [
     Trouble("killed before create", before_create),
