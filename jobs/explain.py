@@ -62,7 +62,7 @@ def _queued(job: Job) -> Explanation:
     last = job.attempts.order_by("-number").first()
     if last and last.ended_at and job.next_reason == "retry":
         sentence = (
-            f"Attempt {last.number} failed ({last.failure_class}): "
+            f"Attempt {last.number} failed ({last.failure_class.replace('_', ' ')}): "
             f"{_ended(last.failure_message)} The next one starts at "
             f"{job.wake_at:%H:%M:%S} UTC."
         )
@@ -112,7 +112,8 @@ def _failed(job: Job) -> Explanation:
     known = job.failure_class in set(FailureClass)
     advice = RULES[FailureClass(job.failure_class)].advice if known else ""
     said = _ended(job.failure_message or "no reason was given")
-    sentence = f"Failed ({job.failure_class}): {said} {advice}".strip()
+    name = job.failure_class.replace("_", " ")
+    sentence = f"Failed ({name}): {said} {advice}".strip()
     return Explanation(sentence, "inspect or retry", "operators", since=job.finished_at)
 
 

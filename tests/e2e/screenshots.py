@@ -40,16 +40,22 @@ RECORD = "One of two reading lamps broken"
 LEFT = 6  # jobs that the demo leaves for its visitor
 SIZES = {"wide": (1280, 850), "narrow": (390, 844)}
 ROW = "#result_list tbody th a"
-# a picture, who looks, the page, and where to go on from there
+RETRY = "a[href$='/retry/']"
+# a picture, who looks, the page, and the links to follow from there
 PAGES = [
-    ("overview", "olivia", "/admin/", None),
-    ("jobs", "olivia", "/admin/jobs/job/", None),
+    ("overview", "olivia", "/admin/"),
+    ("jobs", "olivia", "/admin/jobs/job/"),
     ("job", "olivia", f"/admin/jobs/job/?q={JOB}", ROW),
-    ("choose", "olivia", "/admin/jobs/job/submit/", None),
+    ("failed", "olivia", "/admin/jobs/job/?status__exact=failed", ROW),
+    ("retry", "olivia", "/admin/jobs/job/?status__exact=failed", ROW, RETRY),
+    ("receipts", "olivia", "/admin/jobs/webhookreceipt/"),
+    ("findings", "olivia", "/admin/jobs/finding/"),
+    ("limits", "olivia", "/admin/jobs/startlimit/"),
+    ("choose", "olivia", "/admin/jobs/job/submit/"),
     ("submit", "olivia", "/admin/jobs/job/submit/", ".types a"),
-    ("deliveries", "olivia", "/admin/reviews/delivery/", None),
+    ("deliveries", "olivia", "/admin/reviews/delivery/"),
     ("delivery", "olivia", "/admin/reviews/delivery/", ROW),
-    ("queue", "ann", "/admin/reviews/review/", None),
+    ("queue", "ann", "/admin/reviews/review/"),
     ("review", "ann", f"/admin/reviews/review/?q={REVIEWED}", ROW),
     ("record", "ann", f"/admin/reviews/review/?q={RECORD}", ROW),
 ]
@@ -86,11 +92,11 @@ class Photographer:
 
     def tour(self, user: str) -> None:
         self.log_in(user)
-        for name, who, path, link in PAGES:
+        for name, who, path, *links in PAGES:
             if who != user or name not in (self.asked.only or [name]):
                 continue
             self.page.goto(self.asked.url + path)
-            if link:
+            for link in links:
                 self.page.goto(self.asked.url + self._address_of(link))
             self.take(name)
 
