@@ -13,12 +13,15 @@ from django.template.response import TemplateResponse
 from jobs.admin.panels import Panel, panels_of
 from jobs.explain import explain
 from jobs.models import Attempt, Job, RawResponse, Result
+from jobs.policy.failures import FailureClass
 from jobs.rendering import render_value
 from jobs.services.progress import progress_of
 from jobs.services.rendered import html_of
 from jobs.services.retry import RETRYABLE
 
 RAW_HEAD = 20_000  # characters of a raw response that the page itself shows
+# The same input would fail the same way.
+NEVER_AS_IT_IS = {FailureClass.MALFORMED_INPUT, FailureClass.POLICY}
 LIVE = [Job.Status.QUEUED, Job.Status.RUNNING, Job.Status.APPROVED]
 
 
@@ -108,6 +111,7 @@ def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str
         "step": next((panel.action for panel in panels if panel.action), None),
         "verbs": [verb for panel in panels for verb in panel.verbs],
         "can_retry": _is_retryable(job) and may("jobs.retry_job"),
+        "must_correct": job.failure_class in NEVER_AS_IT_IS,
         "can_check": job.status in waiting and may("jobs.retry_job"),
         "can_hold": job.erased_at is None and may("jobs.hold_job"),
         "can_cancel": job.may_become(Job.Status.CANCELLED) and may("jobs.cancel_job"),

@@ -68,7 +68,7 @@ def _still_wants(job: Job, lost: Attempt) -> bool:
     return (
         lost.pk == newest
         and lost.failure_class == FailureClass.LOST
-        and lost.input is None  # the job's input is as it was
+        and lost.input == job.next_input  # what it was begun with still holds
         and job.status == Job.Status.QUEUED
         and job.next_reason == Attempt.Reason.RETRY
     )
