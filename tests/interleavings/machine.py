@@ -289,7 +289,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def nothing_sleeps_for_ever(self) -> None:
         """When their time has come and nothing holds them back, all are looked at."""
-        Pause.objects.update(ended_at=timezone.now())
+        Pause.objects.active().update(ended_at=timezone.now())
         waiting = [at for j in self.before.jobs.values() if (at := j["wake_at"])]
         self.clock.move_to(max([timezone.now() + LEASE, *waiting]))
         claim_jobs(100)
