@@ -11,7 +11,7 @@ PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
 	SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \
 	DATABASE_URL=sqlite://:memory:
 
-# Where `make fuzz` begins, and how many it tries: a minute or five.
+# Where `make fuzz` begins, and how many it tries: a hundred take some minutes.
 SEEDS := $(shell date +%s)+100
 
 .DEFAULT_GOAL := help

@@ -176,7 +176,7 @@ def test_approving_and_cancelling_at_once_one_wins(
 def about_to_complete(transactional_db, note, shop) -> list[Errand]:
     """Running jobs, each with the answer to its look in hand."""
     webhook("https://example.com/", note)
-    count = rounds(100)
+    count = rounds(60)
     jobs = [submit(shop) for _ in range(count)]
     for reply in ("working", "completed"):
         Job.objects.wake()
