@@ -12,9 +12,12 @@ PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
 	SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \
 	DATABASE_URL=sqlite://:memory:
 
+# Where `make fuzz` begins, and how many it tries: a hundred take some minutes.
+SEEDS := $(shell date +%s)+100
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint format screenshots chaos bench
+.PHONY: help demo run test fuzz lint format screenshots chaos bench
 
 help: ## List these commands
 	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
@@ -31,6 +34,10 @@ run: $(RUNTIME) .env ## Serve, with the settings in .env
 
 test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retry"
 	@$(PYTHON) tests/run.py $(ARGS)
+
+fuzz: $(DEV) ## Drive the lifecycle at random for long; SEEDS=1234+100 ARGS=--db=postgres
+	@echo "SEEDS=$(SEEDS)"
+	@SEEDS=$(SEEDS) $(PYTHON) -m pytest -q tests/test_interleavings.py $(ARGS)
 
 lint: $(DEV) ## Check style, types, imports, migrations and settings
 	.venv/bin/ruff check .

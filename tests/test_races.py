@@ -21,11 +21,14 @@ from jobs.models import Job
 from jobs.models.job import JobQuerySet
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
+from jobs.services.errands import Errand
+from jobs.services.observe import apply
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Delivery, DeliveryAttempt, Review
 from reviews.services.decide import StalePage, approve, reject
 from reviews.services.recall import recall_job
 from tests.house import bring_to, mailbox, seen, send_due, submit, webhook
+from tests.interleavings.replies import REPLIES
 
 TOGETHER = 20  # seconds to wait for the other: more means that a thread has died
 Row = TypeVar("Row", bound=models.Model)
@@ -168,6 +171,56 @@ def test_approving_and_cancelling_at_once_one_wins(
     arrived = [request.json["data"]["job"]["id"] for request, _ in httpserver.log]
     assert sorted(arrived) == sorted(delivered)
     assert len(mailoutbox) == len(delivered)
+
+
+@pytest.fixture
+def about_to_complete(transactional_db, note, shop) -> list[Errand]:
+    """Running jobs, each with the answer to its look in hand."""
+    webhook("https://example.com/", note)
+    count = rounds(60)
+    jobs = [submit(shop) for _ in range(count)]
+    for reply in ("working", "completed"):
+        Job.objects.wake()
+        errands = claim_jobs(count)
+        for errand in errands:
+            errand.reply = REPLIES[reply](errand)
+        if reply == "working":
+            apply(errands)
+    assert len(errands) == len(jobs)
+    return errands
+
+
+def test_cancelling_and_completing_at_once_one_wins(about_to_complete, olivia):
+    jobs = [Job.objects.get(pk=errand.job.pk) for errand in about_to_complete]
+
+    outcomes = at_once(
+        [partial(apply, [errand]) for errand in about_to_complete],
+        [partial(cancel_job, job, by=olivia) for job in jobs],
+    )
+
+    for job, (applied, cancellation) in zip(jobs, outcomes, strict=True):
+        assert applied == 1  # either way the answer was dealt with
+        job = Job.objects.get(pk=job.pk)
+        assert broken_links(job) == []
+        (attempt,) = job.attempts.all()
+        assert attempt.settled_at
+        assert attempt.total_tokens
+        assert attempt.raw.body
+        assert attempt.traces.count() == 2
+        assert not job.deliveries.exists()
+        events = job.events.values_list("kind", "became", "actor")[2:]
+        if isinstance(cancellation, MoveRefused):
+            assert job.status == "awaiting_review"
+            assert [became for _, became, _ in events] == ["completed", job.status]
+            assert (job.results.count(), job.reviews.count()) == (1, 1)
+        else:
+            assert (job.status, cancellation.status) == ("cancelled", "cancelled")
+            assert list(events) == [
+                ("status", "cancelled", "olivia"),
+                ("settled", "", "system"),
+            ]
+            assert not job.results.exists()
+            assert not job.reviews.exists()
 
 
 def test_approving_when_time_is_up_either_counts_or_is_refused(waiting, ann):

@@ -160,3 +160,16 @@ def test_the_form_continues_the_last_response(stopped, olivia, client):
 def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):
     client.force_login(ann)
     assert client.get(f"/admin/jobs/job/{failed.pk}/retry/").status_code == 403
+
+
+def test_each_run_keeps_the_input_it_had_though_an_older_copy_is_retried(
+    stopped, olivia
+):
+    """Read before somebody else corrected it, ran it and cancelled it again."""
+    retry_job(Job.objects.get(pk=stopped.pk), by=olivia, given={"text": "Second."})
+    claim_jobs(1)
+    cancel_job(Job.objects.get(pk=stopped.pk), by=olivia)
+    retry_job(stopped, by=olivia, given={"text": "Third."})
+
+    inputs = stopped.attempts.order_by("number").values_list("input__text", flat=True)
+    assert list(inputs) == ["Hi. [sandbox:slow]", "Second."]

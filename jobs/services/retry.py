@@ -41,14 +41,14 @@ def retry_job(
     require(by, "jobs.retry_job")
     if job.status not in RETRYABLE:
         raise MoveRefused(f"{job} is {job.status}: only what has ended is retried")
-    lock(Job.objects.filter(pk=job.pk))
+    (as_stored,) = lock(Job.objects.filter(pk=job.pk))
     if given is not None and continue_with:
         raise InvalidInput(
             {"continue_with": ["Correct the input or continue, not both."]}
         )
     changes: dict[str, Any] = {"continues": None, "next_input": None}
     if given is not None:
-        changes |= _corrected(job, given)
+        changes |= _corrected(as_stored, given)
     if continue_with:
         last = _last_response(job)
         changes |= {"continues": last, "next_input": continue_with}
@@ -74,7 +74,7 @@ def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
 
 
 def _corrected(job: Job, given: dict[str, Any]) -> dict[str, Any]:
-    """The input it gets; attempts that ran with the one it had keep that."""
+    """The input it gets; attempts that ran with the one it has in store keep that."""
     if errors := check_input(job.version, given):
         raise InvalidInput(errors)
     job.attempts.filter(input__isnull=True).update(input=job.input)

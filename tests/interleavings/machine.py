@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
+from itertools import chain, cycle
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -67,6 +67,7 @@ REVIEWERS = st.sampled_from(["ann", "bob", "ann", "bob", "olivia"])
 TIMES = st.just("wake_at") | st.sampled_from(
     ["deadline_at", 1, 16, 61, 3_700, 90_000, 270_000]
 )
+ACTS = st.lists(st.sampled_from(["wake", "claim", "cancel", "wait"]), max_size=3)
 ANEW = st.booleans()  # whether the row is read again before it is acted upon
 RETRIES = st.sampled_from(
     [
@@ -105,7 +106,6 @@ class Interleavings(RuleBasedStateMachine):
         self.example = transaction.atomic()
         self.example.__enter__()
         self.before = Picture.take()
-        self.refused = False
         self.owed: dict[int, list[int]] = {}
         self.in_hand: list[Errand] = []
         self.ran_with: dict[int, object] = {}
@@ -162,11 +162,13 @@ class Interleavings(RuleBasedStateMachine):
         return Page(review, shown.digest, shown.content_hash)
 
     @precondition(lambda self: self.any_is("awaiting_review"))
-    @rule(target=pages, copy=copies, by=REVIEWERS, approves=st.booleans())
-    def look_and_decide(self, copy: Job, by: str, approves: bool) -> Page:
+    @rule(target=pages, copy=copies, by=REVIEWERS, stale=st.booleans())
+    def look_and_approve(self, copy: Job, by: str, stale: bool) -> Page:
         page = self.open_page(copy)
+        if stale:
+            self.change_destination(moves=True)
         if isinstance(page, Page):
-            self.decide(page, by, approves)
+            self.decide(page, by, approves=True)
         return page
 
     @rule(page=pages, by=REVIEWERS, approves=st.booleans())
@@ -199,7 +201,7 @@ class Interleavings(RuleBasedStateMachine):
                 check_job(copy, by=self.people[by])
             elif not Job.objects.filter(pk=copy.pk).wake():
                 return
-            self.owed[copy.pk] = self.before.runs(copy.pk)
+            self.owed[copy.pk] = Picture.take().runs(copy.pk)
 
     @rule(copy=copies, until=TIMES)
     def time_passes(self, copy: Job, until: str | int) -> None:
@@ -210,14 +212,32 @@ class Interleavings(RuleBasedStateMachine):
             self.sleep_until(self.before.jobs[copy.pk][until])
 
     # ---- sweeps ----------------------------------------------------------------------
+    def is_anything_due(self) -> bool:
+        attempts = chain.from_iterable(self.before.attempts.values())
+        rows = chain(self.before.jobs.values(), attempts)
+        return any(row["wake_at"] and row["wake_at"] <= timezone.now() for row in rows)
+
+    @precondition(is_anything_due)
     @rule(target=held)
     def claim(self) -> Errand:
         return multiple(*self.claimed())
 
-    @rule(target=answered, replies=st.lists(ANY, min_size=1, max_size=3))
-    def turn(self, replies: list[str]) -> Errand:
-        """Claim, ask and apply, all in one batch."""
-        return multiple(*self.settle(self.answered_all(self.claimed(), replies)))
+    @precondition(is_anything_due)
+    @rule(target=answered, replies=st.lists(ANY, min_size=1, max_size=3), acts=ACTS)
+    def turn(self, replies: list[str], acts: list[str]) -> Errand:
+        """Claim, ask and apply, all in one batch, while others are not idle either."""
+        errands = self.claimed()
+        for act, errand in zip(acts, cycle(errands), strict=False):
+            match act:
+                case "wake":
+                    self.wake(errand.job, by=None)
+                case "claim":
+                    errands += self.claimed()
+                case "cancel":
+                    self.cancel(errand.job, "olivia", anew=True)
+                case "wait":
+                    self.clock.shift(LEASE)
+        return multiple(*self.settle(self.answered_all(errands, replies)))
 
     @rule(errand=consumes(held))
     def lose(self, errand: Errand) -> None:
@@ -227,8 +247,8 @@ class Interleavings(RuleBasedStateMachine):
     @rule(target=answered, errand=consumes(held), reply=ANY, waits=st.booleans())
     def answer(self, errand: Errand, reply: str, waits: bool) -> Errand:
         """It is back, and applied now or later."""
-        self.answered_all([errand], [reply])
-        return errand if waits else multiple(*self.settle([errand]))
+        back = self.answered_all([errand], [reply])
+        return multiple(*(back if waits else self.settle(back)))
 
     @rule(errands=st.lists(answered, min_size=1, max_size=4))
     def apply(self, errands: list[Errand]) -> None:
@@ -255,12 +275,10 @@ class Interleavings(RuleBasedStateMachine):
     @invariant()
     def promises_hold(self) -> None:
         now = Picture.take()
-        if self.refused:
-            assert now == self.before, "refused, and done in part"
         promises.keep(self.before, now)
         promises.wakes_are_kept(now, self.owed, timezone.now())
         self.attempts_tell_their_input(now)
-        self.before, self.refused = now, False
+        self.before = now
         self.clock.shift(TICK)
 
     def attempts_tell_their_input(self, now: Picture) -> None:
@@ -271,7 +289,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def nothing_sleeps_for_ever(self) -> None:
         """When their time has come and nothing holds them back, all are looked at."""
-        Pause.objects.update(ended_at=timezone.now())
+        Pause.objects.active().update(ended_at=timezone.now())
         waiting = [at for j in self.before.jobs.values() if (at := j["wake_at"])]
         self.clock.move_to(max([timezone.now() + LEASE, *waiting]))
         claim_jobs(100)
@@ -283,10 +301,11 @@ class Interleavings(RuleBasedStateMachine):
     @contextmanager
     def refusable(self) -> Iterator[None]:
         """Whatever is refused changes nothing at all."""
+        before = Picture.take()
         try:
             yield
         except REFUSALS:
-            self.refused = True
+            assert Picture.take() == before, "refused, and done in part"
 
     @contextmanager
     def judged_as_seen(self, page: Page) -> Iterator[None]:
@@ -307,21 +326,20 @@ class Interleavings(RuleBasedStateMachine):
     def any_is(self, *statuses: str) -> bool:
         return any(job["status"] in statuses for job in self.before.jobs.values())
 
-    def is_open(self, errand: Errand) -> bool:
-        return errand.attempt.pk in self.before.runs(errand.job.pk)
-
     def sleep_until(self, at: datetime | None) -> None:
         if at and at > timezone.now():
             self.clock.move_to(at)
 
     def claimed(self) -> list[Errand]:
-        """What a sweep takes in hand; nobody else has any of it."""
+        """What a sweep takes in hand, and not out of another's."""
+        live = [e.attempt.pk for e in self.in_hand if e.lease > timezone.now()]
+        theirs = Job.objects.filter(attempts__in=live, attempts__ended_at=None)
+        before = list(theirs.values())
         errands = claim_suspect() or claim_jobs(10)
-        for errand in errands:
-            held = [e for e in self.in_hand if e.job == errand.job and self.is_open(e)]
-            assert all(e.lease <= timezone.now() for e in held), "claimed by two"
-            self.owed.pop(errand.job.pk, None)
+        assert list(theirs.values()) == before, "taken out of another's hand"
         self.in_hand += errands
+        for errand in errands:
+            self.owed.pop(errand.job.pk, None)
         return errands + claim_unsettled(10)
 
     def answered_all(self, errands: list[Errand], replies: list[str]) -> list[Errand]:
