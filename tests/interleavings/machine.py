@@ -43,7 +43,8 @@ from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
 from jobs.services.retry import retry_job
 from jobs.services.submit import InvalidInput
-from reviews.delivery.answer import Answer, Outcome
+from reviews.delivery.answer import Answer
+from reviews.delivery.failures import FailureClass
 from reviews.models import Destination, DestinationVersion, Review
 from reviews.services.decide import approve, reject
 from reviews.services.seen import what_is_seen
@@ -267,9 +268,9 @@ class Interleavings(RuleBasedStateMachine):
     def claim_parcels(self) -> Parcel:
         return multiple(*claim_deliveries(10))
 
-    @rule(parcel=consumes(parcels), outcome=st.sampled_from(Outcome))
-    def record(self, parcel: Parcel, outcome: Outcome) -> None:
-        record(parcel, Answer(outcome, "So it said."), 1)
+    @rule(parcel=consumes(parcels), failure=st.sampled_from([None, *FailureClass]))
+    def record(self, parcel: Parcel, failure: FailureClass | None) -> None:
+        record(parcel, Answer("So it said.", failure), 1)
 
     # ---- promises --------------------------------------------------------------------
     @invariant()
