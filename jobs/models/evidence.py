@@ -54,6 +54,17 @@ class Citation(models.Model):
     title = models.CharField(max_length=500, blank=True)
     url = models.TextField(blank=True)
     file = models.CharField(max_length=300, blank=True)
+    moved_from = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="moves",
+        help_text="The one it was before the result was edited.",
+    )
+    is_detached = models.BooleanField(
+        default=False, help_text="Its passage does not stand in the edited text."
+    )
 
     class Meta:
         ordering = ["result", "position"]
@@ -82,6 +93,9 @@ class ToolCall(models.Model):
         max_length=64, help_text="SHA-256 of name and arguments: what was decided on."
     )
     answer = models.TextField(blank=True)
+    allowed = models.BooleanField(
+        null=True, help_text="Of an approval request: what was said to it."
+    )
     answered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True
     )

@@ -180,6 +180,12 @@ class Job(Lifecycle):
     failure_class = models.CharField(max_length=20, blank=True, editable=False)
     failure_code = models.CharField(max_length=100, blank=True, editable=False)
     failure_message = models.TextField(blank=True, editable=False)
+    callback_url = models.CharField(
+        max_length=2_000,
+        blank=True,
+        editable=False,
+        help_text="Where its status is told; under a destination that takes it.",
+    )
     approved_hash = models.CharField(max_length=64, blank=True, editable=False)
     legal_hold = models.BooleanField(
         default=False, editable=False, help_text="Its content is kept, however old."

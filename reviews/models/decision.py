@@ -60,9 +60,9 @@ class Decision(models.Model):
         ordering = ["review", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["review", "by"],
+                fields=["review", "by", "content_hash"],
                 condition=Q(delivery=None),
-                name="one_decision_per_person_and_review",
+                name="one_decision_per_person_and_content",
             ),
             models.UniqueConstraint(
                 fields=["delivery", "by"],

@@ -15,6 +15,7 @@ class Destination(models.Model):
     class Kind(models.TextChoices):
         WEBHOOK = "webhook", "signed webhook"
         EMAIL = "email", "email"
+        HANDLER = "handler", "registered handler"
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
@@ -27,6 +28,17 @@ class Destination(models.Model):
     is_active = models.BooleanField(default=True)
     secret = models.CharField(
         max_length=200, blank=True, editable=False, help_text="Signs the webhooks."
+    )
+    old_secret = models.CharField(
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text="Signs beside the new one while that is taken up.",
+    )
+    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    takes_callbacks = models.BooleanField(
+        default=False,
+        help_text="A job may name a callback_url under this address.",
     )
     off_because = models.CharField(
         max_length=300,

@@ -30,6 +30,44 @@ class ReviewPolicy(models.Model):
     four_eyes = models.BooleanField(
         default=False, help_text="The requester may not decide on the own job."
     )
+    approvals = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="How many people must approve.",
+    )
+    edit_needs_second = models.BooleanField(
+        default=False, help_text="Whoever edited a result may not approve it."
+    )
+    checks_citations = models.BooleanField(
+        default=False, help_text="Each citation gets a verdict before approval."
+    )
+    checks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What is confirmed before approval: names, with a question or rule.",
+    )
+    allows_bulk = models.BooleanField(
+        default=False, help_text="Unflagged results may be approved several at once."
+    )
+    max_rounds = models.PositiveSmallIntegerField(
+        default=3, help_text="How often changes may be requested."
+    )
+    undo_seconds = models.PositiveIntegerField(
+        default=10, help_text="How long an approval can be taken back before it leaves."
+    )
+    escalate_hours = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Hours before it is due at which others are told as well.",
+    )
+    escalate_to = models.ForeignKey(
+        Group,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who is told then.",
+    )
 
     class Meta:
         verbose_name_plural = "review policies"

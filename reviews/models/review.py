@@ -43,6 +43,12 @@ class Review(models.Model):
     remind_at = models.DateTimeField(
         null=True, blank=True, help_text="When reviewers are reminded of it."
     )
+    escalate_at = models.DateTimeField(
+        null=True, blank=True, help_text="When others are told of it."
+    )
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its reviewers were told that it waits."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True
