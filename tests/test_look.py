@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from jobs.models import Attempt, Job
+from jobs.services import observe
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
 from jobs.services.claim import claim_jobs
@@ -145,20 +146,48 @@ def test_one_answer_that_comes_twice_counts_once(note, shop, courier, provider):
 
 
 # ---- many at once ----------------------------------------------------------------
-def test_an_answer_that_cannot_be_applied_keeps_no_other_from_it(note, shop, scripted):
-    """The provider gives two jobs the same response: only one of them can have it."""
+def test_one_response_belongs_to_one_attempt(note, shop, scripted):
+    """The provider gives two jobs the same response: the other one is lost."""
     twice, other = response(), response("completed", id="resp_2")
     jobs = [submit(shop, f"Job {n}") for n in range(3)]
-    errands = carry(scripted(twice, twice, other), claim(*jobs))
+    apply(carry(scripted(twice, twice, other), claim(*jobs)))
 
-    assert apply(errands) == 2
     ends = sorted(history(job)[-1] for job in jobs)
     assert ends == ["awaiting_review", "queued", "running"]
-    poisoned = Job.objects.get(status="queued")
-    assert poisoned.attempts.get().ended_at is None
-    let_lease_pass(poisoned)
+    lost = Job.objects.get(status="queued").attempts.get()
+    assert (lost.response_id, lost.failure_class) == (None, "lost")
+    assert "another attempt has" in lost.failure_message
+
+
+def test_no_job_gets_the_answer_of_another_response(note, shop, scripted):
+    """Not even of one that nobody knows: the id that was asked for is in the body."""
+    courier = scripted(response(), look(response("completed", id="resp_9")))
+    job = bring_to("running", submit(shop), courier)
+    apply(carry(courier, claim(job)))
+    assert history(job)[-1] == "running"
+    assert job.attempts.get().response_id == "resp_1"
+
+
+def test_an_answer_that_cannot_be_applied_keeps_no_other_from_it(
+    note, shop, scripted, monkeypatch
+):
+    jobs = [submit(shop, f"Job {n}") for n in range(3)]
+    three = [response(id=f"resp_{n}") for n in range(3)]
+    errands = carry(scripted(*three), claim(*jobs))
+    note_snapshot = observe.note_snapshot
+
+    def stumble(attempt, snapshot, now):
+        assert snapshot.response_id != "resp_1"
+        note_snapshot(attempt, snapshot, now)
+
+    monkeypatch.setattr(observe, "note_snapshot", stumble)
+    assert apply(errands) == 2
+    assert sorted(history(job)[-1] for job in jobs) == ["queued", "running", "running"]
+    left = Job.objects.get(status="queued")
+    assert left.attempts.get().ended_at is None
+    let_lease_pass(left)
     assert claim_jobs(10) == []
-    assert poisoned.attempts.get().failure_class == "lost"
+    assert left.attempts.get().failure_class == "lost"
 
 
 @pytest.mark.django_db(transaction=True)

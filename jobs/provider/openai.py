@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from socket import gaierror
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import openai
@@ -54,13 +55,15 @@ class OpenAIProvider:
 
     async def look(self, response_id: str) -> Snapshot:
         """What the provider says of it now."""
-        return await self._send(Phase.LOOK, "GET", f"/responses/{response_id}")
+        found = await self._send(Phase.LOOK, "GET", _path(response_id))
+        return _of(response_id, found, Phase.LOOK)
 
     async def cancel(self, response_id: str) -> Snapshot:
         """Ask it to stop; what may not be cancelled is looked at instead."""
-        path = f"/responses/{response_id}/cancel"
+        path = f"{_path(response_id)}/cancel"
         try:
-            return await self._send(Phase.CANCEL, "POST", path)
+            found = await self._send(Phase.CANCEL, "POST", path)
+            return _of(response_id, found, Phase.CANCEL)
         except ProviderFault as fault:
             if fault.http_status in (400, 409):
                 return await self.look(response_id)
@@ -69,8 +72,7 @@ class OpenAIProvider:
     async def delete(self, response_id: str) -> None:
         """Have it keep no copy; one that is not there any more is a fault, a 404."""
         async with told_as_faults(Phase.DELETE):
-            path = f"/responses/{response_id}"
-            await self._client.delete(path, cast_to=httpx2.Response)
+            await self._client.delete(_path(response_id), cast_to=httpx2.Response)
 
     async def probe(self) -> None:
         """The cheapest call that tells whether key and quota are good again."""
@@ -101,6 +103,19 @@ class OpenAIProvider:
 def _authorities() -> ssl.SSLContext:
     """What the SDK trusts; reading it takes longer than all else in a client."""
     return httpx2.create_ssl_context()
+
+
+def _path(response_id: str) -> str:
+    """An id is somebody else's word, and no way to another address."""
+    return f"/responses/{quote(response_id, safe='')}"
+
+
+def _of(response_id: str, found: Snapshot, phase: Phase) -> Snapshot:
+    """What was found, if it is of this response: no job gets another one's answer."""
+    if found.response_id != response_id:
+        said = f"the body is of {found.response_id}"
+        raise ProviderFault(said, phase=phase, code=NOT_A_RESPONSE)
+    return found
 
 
 def _body(request: StartRequest) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from jobs.policy.outcomes import (
     judge_start,
 )
 from jobs.policy.polling import next_look_at
-from jobs.provider.base import ProviderFault, Snapshot, State
+from jobs.provider.base import Phase, ProviderFault, Snapshot, State
 from jobs.services import answers
 from jobs.services.attempts import (
     end_attempt,
@@ -40,13 +40,14 @@ from jobs.services.attempts import (
     settle_attempt,
 )
 from jobs.services.batch import Batch
-from jobs.services.errands import Errand
+from jobs.services.errands import Errand, Kind
 from jobs.services.failures import fail_attempt, pause_if_needed
 from jobs.services.liveness import webhooks_are_alive
 from jobs.services.pauses import end_pause
 
 log = structlog.get_logger(__name__)
 Status = Job.Status
+TWIN = "not_a_response"
 ASK_AGAIN = timedelta(seconds=30)  # whether a run that was stopped has settled
 GIVEN_UP = timedelta(days=3)  # after which nobody asks any more how it ended
 DECIDE_WITHIN = timedelta(hours=24)  # whoever opens the review sets it to its due time
@@ -75,6 +76,7 @@ def settle(errands: Sequence[Errand], now: datetime) -> int:
     rows = Job.objects.filter(pk__in=ids).select_related("version__job_type")
     jobs = {job.pk: job for job in lock(rows)}
     attempts = Attempt.objects.in_bulk([errand.attempt.pk for errand in errands])
+    _refuse_twins(errands)
     batch = Batch(now)
     for errand in errands:
         job, attempt = jobs[errand.job.pk], attempts[errand.attempt.pk]
@@ -91,6 +93,21 @@ def settle(errands: Sequence[Errand], now: datetime) -> int:
     _give_back(errands, jobs)
     batch.write()
     return len(errands)
+
+
+def _refuse_twins(errands: Sequence[Errand]) -> None:
+    """A start that was given the id of another attempt's response was given nothing."""
+    begun = [
+        (errand, errand.reply.response_id)
+        for errand in errands
+        if errand.kind is Kind.START and isinstance(errand.reply, Snapshot)
+    ]
+    holders = Attempt.objects.filter(response_id__in=[found for _, found in begun])
+    held = dict(holders.values_list("response_id", "pk")) if begun else {}
+    for errand, found in begun:
+        if held.setdefault(found, errand.attempt.pk) != errand.attempt.pk:
+            said = f"the provider gave {found}, which another attempt has"
+            errand.reply = ProviderFault(said, phase=Phase.START, code=TWIN)
 
 
 def _give_back(errands: Sequence[Errand], jobs: dict[int, Job]) -> None:
