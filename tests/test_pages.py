@@ -345,3 +345,20 @@ def test_headers_of_a_destination_are_shown_by_name_only(
 
 def test_submitting_needs_a_type_that_exists(boss_page: Client) -> None:
     assert boss_page.get(path_to("jobs_job_submit_type", "none")).status_code == 404
+
+
+def test_the_front_page_lists_what_is_on_its_way_and_cancels_it(
+    note, shop, olivia, ann, client
+):
+    job = submit(shop, title="Quarterly letter")
+    client.force_login(ann)
+    assert "/do/cancel/" not in client.get("/admin/").content.decode()
+
+    client.force_login(olivia)
+    page = client.get("/admin/").content.decode()
+    url = f"/admin/jobs/job/{job.pk}/do/cancel/"
+    assert "Quarterly letter" in page
+    assert f'action="{url}"' in page
+    client.post(url)
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
+    assert url not in client.get("/admin/").content.decode()

@@ -1,0 +1,64 @@
+"""What a version of a job type may say to the provider, as its form has it."""
+
+import json
+
+import pytest
+
+from jobs.admin.job_type import VersionForm
+
+GOOD = {
+    "model": "gpt-5.2",
+    "prompt_template": "$text",
+    "completion_window": "soonest",
+    "max_output_tokens": 8_000,
+    "max_tries": 5,
+    "on_lost": "retry",
+    "attempt_seconds": 3_600,
+    "deadline_seconds": 86_400,
+}
+
+
+def errors(**said: object) -> dict[str, list[str]]:
+    texts = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in said.items()}
+    return VersionForm(GOOD | texts).errors
+
+
+def test_all_of_the_providers_options_are_taken():
+    moderation = {"model": "omni-moderation-latest", "policy": {}}
+    assert not errors(
+        completion_window="2h",
+        attempt_seconds=7_201,
+        moderation=moderation,
+        max_tool_calls=3,
+        sends_safety_identifier="on",
+        options={"truncation": "auto", "text": {"verbosity": "low"}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ({"options": {"store": False}}, "options", "store"),
+        ({"options": {"background": False, "tools": []}}, "options", "background"),
+        ({"options": {"metadata": {}}}, "options", "metadata"),
+        ({"moderation": {"policy": {}}}, "moderation", "moderation model"),
+        ({"completion_window": "1h"}, "completion_window", "1h"),
+        ({"completion_window": "2h"}, "attempt_seconds", "more than 7200"),
+        (
+            {"completion_window": "8h", "attempt_seconds": 90_000}
+            | {"deadline_seconds": 9},
+            "deadline_seconds",
+            "more than 28800",
+        ),
+        ({"max_tool_calls": -1}, "max_tool_calls", "greater than or equal to 0"),
+    ],
+)
+def test_what_would_not_do_is_named(said, field, words):
+    assert words in " ".join(errors(**said)[field])
+
+
+@pytest.mark.parametrize("options", ["[]", "7", '"text"'])
+def test_options_are_an_object(options):
+    assert "object" in " ".join(
+        VersionForm(GOOD | {"options": options}).errors["options"]
+    )
