@@ -360,5 +360,6 @@ def test_the_front_page_lists_what_is_on_its_way_and_cancels_it(
     assert "Quarterly letter" in page
     assert f'action="{url}"' in page
     client.post(url)
-    assert Job.objects.get(pk=job.pk).status == "cancelled"
+    job.refresh_from_db()
+    assert job.status == "cancelled"
     assert url not in client.get("/admin/").content.decode()

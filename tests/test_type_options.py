@@ -45,8 +45,7 @@ def test_all_of_the_providers_options_are_taken():
         ({"completion_window": "1h"}, "completion_window", "1h"),
         ({"completion_window": "2h"}, "attempt_seconds", "more than 7200"),
         (
-            {"completion_window": "8h", "attempt_seconds": 90_000}
-            | {"deadline_seconds": 9},
+            {"completion_window": "8h", "deadline_seconds": 28_800},
             "deadline_seconds",
             "more than 28800",
         ),
@@ -59,6 +58,5 @@ def test_what_would_not_do_is_named(said, field, words):
 
 @pytest.mark.parametrize("options", ["[]", "7", '"text"'])
 def test_options_are_an_object(options):
-    assert "object" in " ".join(
-        VersionForm(GOOD | {"options": options}).errors["options"]
-    )
+    found = VersionForm(GOOD | {"options": options}).errors
+    assert "object" in " ".join(found["options"])
