@@ -1,17 +1,16 @@
 """Whether each scene ended as it should: by our rows, and by what others got."""
 
 import email
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.policy import default
 from typing import Any
 
-import httpx2
-
 from bgreview.demo.catalogue import TO_MAIL
 from bgreview.demo.place import Place
+from bgreview.demo.provider import Provider
+from bgreview.demo.receiver import read_ledger
 from bgreview.demo.reviewers import objection
 from bgreview.demo.scenes import LEFT_FOR_YOU, Scene
 from jobs.models import Job, Result
@@ -81,11 +80,11 @@ class Fate:
 class Witnesses:
     """What the receiver, the mailbox and the provider have seen by now."""
 
-    def __init__(self, place: Place, sandbox: str) -> None:
-        self._events = {line["webhook_id"]: line["event"] for line in _lines(place)}
+    def __init__(self, place: Place, provider: Provider) -> None:
+        received = read_ledger(place.ledger)
+        self._events = {line["webhook_id"]: line["event"] for line in received}
         self._mails = list(_mails(place))
-        answer = httpx2.get(f"{sandbox}/sandbox/ledger", trust_env=False)
-        self._runs = answer.raise_for_status().json()["data"]
+        self._runs = provider.ledger()
 
     def fate_of(self, scene: Scene, public_id: str) -> Fate:
         """How this scene should have ended, and how it did."""
@@ -127,11 +126,6 @@ def _not_as_approved(
     content = " ".join(str(approved.content).split()) if approved else ""
     if any(content not in " ".join(text.split()) for text in mails):
         yield "the mail's content is not the approved one"
-
-
-def _lines(place: Place) -> Iterator[dict[str, Any]]:
-    if place.ledger.exists():
-        yield from map(json.loads, place.ledger.read_text().splitlines())
 
 
 def _mails(place: Place) -> Iterator[str]:
