@@ -3,7 +3,7 @@
 import email
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.policy import default
 from typing import Any
 
@@ -30,6 +30,12 @@ class Ending:
     flags: tuple[str, ...] = ()
     stopped: bool = False
     wrong: tuple[str, ...] = ()
+
+    @property
+    def in_troubles(self) -> "Ending":
+        """What counts if faults may have cost tries, or a stop its time."""
+        failures = self.failures[-1:] if self.status == "failed" else ()
+        return replace(self, failures=failures, stopped=False)
 
     def __str__(self) -> str:
         said = [self.status]
@@ -66,35 +72,40 @@ def expected(scene: Scene, result: Result | None) -> Ending:
 
 @dataclass(frozen=True)
 class Fate:
-    """A scene's end as it should be, and as it was seen."""
+    """A scene's end as it should be, and as it was seen; `troubled`: in chaos."""
 
     scene: Scene
     expected: Ending
     seen: Ending
+    troubled: bool = False
 
     @property
     def is_right(self) -> bool:
+        if self.troubled:
+            return self.seen.in_troubles == self.expected.in_troubles
         return self.seen == self.expected
 
 
 class Witnesses:
     """What the receiver, the mailbox and the provider have seen by now."""
 
-    def __init__(self, place: Place, provider: Provider) -> None:
-        received = read_ledger(place.ledger)
-        self._events = {line["webhook_id"]: line["event"] for line in received}
-        self._mails = list(_mails(place))
-        self._runs = provider.ledger()
+    def __init__(self, place: Place, provider: Provider, *, troubled: bool) -> None:
+        self._troubled = troubled
+        self.received = read_ledger(place.ledger)
+        self.responses = provider.ledger()
+        self.mails = list(_mails(place))
+        self._events = {line["webhook_id"]: line["event"] for line in self.received}
 
     def fate_of(self, scene: Scene, public_id: str) -> Fate:
         """How this scene should have ended, and how it did."""
         job = Job.objects.get(public_id=public_id)
-        return Fate(scene, expected(scene, job.latest_result), self._ending(job))
+        wanted = expected(scene, job.latest_result)
+        return Fate(scene, wanted, self._ending(job), self._troubled)
 
     def _ending(self, job: Job) -> Ending:
         public_id, result = str(job.public_id), job.latest_result
-        hooks, mails = self._webhooks(public_id), self._mails_about(public_id)
-        runs = [r for r in self._runs if r["metadata"].get("job") == public_id]
+        hooks, mails = self._webhooks(public_id), self.mails_about(public_id)
+        runs = [r for r in self.responses if r["metadata"].get("job") == public_id]
         failed = job.attempts.exclude(failure_class__in=["", "lost"])
         failures = failed.order_by("number").values_list("failure_class", flat=True)
         return Ending(
@@ -112,8 +123,8 @@ class Witnesses:
         found = [event["data"] for event in self._events.values()]
         return [data for data in found if data["job"]["id"] == public_id]
 
-    def _mails_about(self, public_id: str) -> list[str]:
-        return [text for text in self._mails if public_id in text]
+    def mails_about(self, public_id: str) -> list[str]:
+        return [text for text in self.mails if public_id in text]
 
 
 def _not_as_approved(
