@@ -133,7 +133,7 @@ def test_each_trouble_is_told_when_work_goes_on(sandbox, told, monkeypatch):
 
 
 def test_a_fault_stays_until_a_call_has_met_it(sandbox, told, monkeypatch):
-    trouble = fault("The provider answers 500", {"server-error": 1}, seconds=0.001)
+    trouble = fault("The provider answers 500", {"server-error": 1}, seconds=1e-9)
     story_ = story(stage(sandbox), told, monkeypatch, trouble)
     for _ in range(20):
         assert story_.turn()
@@ -148,7 +148,7 @@ def test_a_fault_stays_until_a_call_has_met_it(sandbox, told, monkeypatch):
 
 def test_a_fault_that_nobody_meets_ends_all_the_same(sandbox, told, monkeypatch):
     monkeypatch.setattr(chaos, "UNMET", 0)
-    trouble = fault("The provider answers 500", {"server-error": 1}, seconds=0.001)
+    trouble = fault("The provider answers 500", {"server-error": 1}, seconds=1e-9)
     play_out(story(stage(sandbox), told, monkeypatch, trouble))
     assert "nobody met it" in told[0]
 
@@ -270,9 +270,12 @@ def test_what_failed_for_another_reason_than_its_scene_says_is_retried(
     assert retry_what_ended_wrongly(olivia, scenes) == 1
 
 
-def test_what_was_cancelled_as_its_scene_says_stays_so(note, shop, olivia):
+@pytest.mark.parametrize(("fate", "retried"), [("cancelled", 0), ("rejected", 1)])
+def test_what_was_cancelled_stays_so_if_its_scene_says_so(
+    fate, retried, note, shop, olivia
+):
     job = cancel_job(submit(shop), by=shop)
-    assert retry_what_ended_wrongly(olivia, scenes_of(job, "cancelled")) == 0
+    assert retry_what_ended_wrongly(olivia, scenes_of(job, fate)) == retried
 
 
 def test_what_was_put_off_is_looked_at_now(note, shop, olivia):
@@ -322,11 +325,18 @@ def test_its_last_line_says_it_all(db, sandbox):
 # ---- its kills -------------------------------------------------------------------
 
 PARENT = """
-import subprocess, sys, time
-again = [sys.executable, "-c", "import time; time.sleep(60)"]
-print(subprocess.Popen(again, start_new_session=True).pid, flush=True)
+import subprocess, time
+near = subprocess.Popen(["sleep", "60"])
+leader = ["sh", "-c", "(sleep 60 & echo $!); exec sleep 60"]
+far = subprocess.Popen(leader, start_new_session=True, stdout=subprocess.PIPE)
+orphan = far.stdout.readline().decode().strip()
+print(near.pid, far.pid, orphan, flush=True)
 time.sleep(60)
 """
+
+
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_kill_takes_all_that_it_started_and_another_may_take_its_place(tmp_path):
@@ -337,10 +347,10 @@ def test_a_kill_takes_all_that_it_started_and_another_may_take_its_place(tmp_pat
         wait_until(
             lambda: log.exists() and log.read_text().endswith("\n"), STARTS_WITHIN
         )
-        child = psutil.Process(int(log.read_text()))
-        assert house.kill("parent") == 2
+        family = [psutil.Process(int(pid)) for pid in log.read_text().split()]
+        assert house.kill("parent") == 3
         assert first.returncode == -signal.SIGKILL
-        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+        assert not any(map(lives, family))
 
         assert house.ended() == ["parent"]
         second = house.start("parent", command)

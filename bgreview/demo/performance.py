@@ -190,10 +190,12 @@ class Performance:
         """What the operator does once the troubles are over; how much that was."""
         olivia = User.objects.get(username="olivia")
         scenes = {play.jobs[scene.key]["id"]: scene for scene in play.scenes}
-        arrived = self._witnesses().mails_about
         check_what_waits_long(olivia)
         done = retry_what_ended_wrongly(olivia, scenes)
-        return done + see_to_deliveries(olivia, lambda job: bool(arrived(job)))
+        return done + see_to_deliveries(olivia, self._has_arrived)
+
+    def _has_arrived(self, public_id: str) -> bool:
+        return bool(self._witnesses().mails_about(public_id))
 
     def _proof(self, chaos: Chaos) -> Proof:
         """As soon as it is one; else after a while."""

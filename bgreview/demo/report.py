@@ -39,7 +39,7 @@ def print_proof(console: Console, proof: Proof) -> None:
         line = f"[bold]{name:<12}[/]{escape(said)}"
         console.print(line, highlight=False, soft_wrap=True)
     style = "bold red" if proof.reasons else "bold green"
-    said = "\n".join([*proof.reasons, "", proof.last_line])
+    said = "\n".join([*proof.reasons, "", proof.last_line, ""])
     console.print(Text(said, style), soft_wrap=True)
 
 
