@@ -23,8 +23,8 @@ help: ## List these commands
 	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
 		printf "make %-12s %s\n", target[1], $$NF }' $(MAKEFILE_LIST)
 
-demo: $(RUNTIME) ## Play the whole story on SQLite; ONCE=1: to its end, then stop
-	$(PYTHON) manage.py demo $(if $(ONCE),--once)
+demo: $(RUNTIME) ## Play the whole story; ONCE=1: to its end, CHAOS=1: amid troubles
+	$(PYTHON) manage.py demo $(if $(ONCE),--once) $(if $(CHAOS),--chaos) $(ARGS)
 
 run: $(RUNTIME) .env ## Serve, with the settings in .env
 	mkdir -p var

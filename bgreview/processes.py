@@ -77,6 +77,22 @@ class Processes:
         """The names of those that are gone."""
         return [n for n, p in self._running.items() if p.poll() is not None]
 
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
+    def kill(self, name: str) -> int:
+        """SIGKILL to it and to all that it started; how many those were."""
+        process = self._running[name]
+        family = _descendants(process)
+        groups = {group for one in family if (group := _led_by(one))}
+        for group in groups:  # with what was forked since we looked
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        _kill(process.pid, family)
+        return 1 + len(family)
+
     def stop(self) -> None:
         """End each with all that it started: the last first, as it needs the others."""
         until = time.monotonic() + GRACE
@@ -127,6 +143,14 @@ def _descendants(process: subprocess.Popen[Any]) -> set[psutil.Process]:
         return set(psutil.Process(process.pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return set()
+
+
+def _led_by(process: psutil.Process) -> int:
+    """Its group, if it leads one; else 0."""
+    try:
+        return process.pid if os.getpgid(process.pid) == process.pid else 0
+    except ProcessLookupError:
+        return 0
 
 
 def _kill(group: int, family: set[psutil.Process]) -> None:

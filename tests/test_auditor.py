@@ -11,14 +11,15 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from bgreview.demo.receiver import make_app
+from bgreview.audit import Report, audit
+from bgreview.demo.provider import Provider
+from bgreview.demo.receiver import make_app, read_ledger
 from jobs.models import Job, JobEvent, WebhookReceipt
 from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
 from reviews.models import Decision, Delivery, Review
 from reviews.services.decide import approve, reject
-from tests.auditor import Report, audit, provider_ledger, receiver_ledger
 from tests.house import (
     SECRET,
     bring_to,
@@ -45,12 +46,12 @@ class World:
     def responses(self) -> list[dict[str, Any]]:
         """Those of this test: the sandbox has served others before."""
         ours = set(map(str, Job.objects.values_list("public_id", flat=True)))
-        lines = provider_ledger(self.sandbox)
+        lines = Provider(self.sandbox).ledger()
         return [line for line in lines if line["metadata"].get("job") in ours]
 
     @property
     def received(self) -> list[dict[str, Any]]:
-        return receiver_ledger(self.ledger)
+        return read_ledger(self.ledger)
 
     @property
     def delivery(self) -> Delivery:
@@ -87,7 +88,7 @@ def world(note, shop, ann, courier, provider, desk) -> World:
 
 def rewrite(ledger: Path, **changes: Any) -> None:
     """Add a line like the last one, changed."""
-    *_, last = receiver_ledger(ledger)
+    *_, last = read_ledger(ledger)
     with ledger.open("a") as file:
         file.write(json.dumps(last | changes) + "\n")
 
@@ -104,7 +105,7 @@ def test_when_all_went_well_it_is_clean_and_says_what_it_saw(world):
 
     assert report.is_clean, report
     assert world.delivered.status == "delivered"
-    assert (report.jobs, report.responses, report.received) == (3, 2, 1)
+    assert (report.jobs, report.responses, report.held, report.received) == (3, 2, 2, 1)
     assert report.last_line == "lost 0, doubled 0, unapproved 0, orphans 0"
 
 
@@ -119,7 +120,7 @@ def test_a_repeat_on_the_wire_with_the_same_id_and_content_is_no_fault(world):
 
 def test_a_ledger_that_is_not_there_is_not_looked_at(world):
     assert audit().is_clean
-    assert receiver_ledger(world.ledger.with_name("none")) == []
+    assert read_ledger(world.ledger.with_name("none")) == []
 
 
 # ---- lost --------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import Task
 
+from bgreview.audit import audit
+from bgreview.demo.provider import Provider
 from jobs import cleanup, queue
 from jobs.cleanup import clean_up, hourly, would_clean_up
 from jobs.courier import Courier
@@ -49,7 +51,6 @@ from jobs.services.verify import broken_links
 from jobs.sweep import turn
 from reviews.models import Check, Decision, DecisionComment, Delivery, Review
 from reviews.services.decide import approve, reject
-from tests.auditor import audit, provider_ledger
 from tests.house import (
     api,
     bring_to,
@@ -380,7 +381,7 @@ def test_an_erased_job_cannot_be_retried(kept, shop, olivia):
 
 def copies(provider: Any, job: Job) -> list[bool]:
     """Whether the provider has deleted each of the job's responses."""
-    lines = provider_ledger(provider.url)
+    lines = Provider(provider.url).ledger()
     ours = [one for one in lines if one["metadata"].get("job") == str(job.public_id)]
     return [line["deleted"] for line in ours]
 

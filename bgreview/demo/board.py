@@ -54,6 +54,10 @@ class Board:
         else:
             self._tell(play)
 
+    def tell(self, line: str) -> None:
+        """What happens around the jobs: above the table, or among the lines."""
+        self.console.print(Text(f"     !!  {line}", "red"))
+
     def next_step(self, play: Play) -> Text:
         """What there is to do now, for the visitor and for the house."""
         waiting, moving = len(play.waiting), len(play.moving)
@@ -62,7 +66,8 @@ class Board:
             said = Text(f"{waiting} {verb} for you: ", "bold yellow")
             said.append(self._queue_url, "bold")
         else:
-            said = Text("Nothing waits for you yet." if moving else "All are done.")
+            goes_on = moving or play.to_come
+            said = Text("Nothing waits for you yet." if goes_on else "All are done.")
         if moving:
             said.append(f"   {moving} at work", "bright_black")
         return said
@@ -75,7 +80,7 @@ class Board:
                 self._told[scene.key] = job["status"]
                 line = f"{_elapsed(job):>7}  {scene.number}  {_words(job):<16} "
                 self.console.out(f"{line} {scene.title}", highlight=False)
-        step = "" if play.moving else self.next_step(play).plain
+        step = "" if play.moving or play.to_come else self.next_step(play).plain
         if step and self._told.get("") != step:
             self._told[""] = step
             self.console.out(f"\n{step}\n", highlight=False)

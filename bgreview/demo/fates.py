@@ -1,17 +1,16 @@
 """Whether each scene ended as it should: by our rows, and by what others got."""
 
 import email
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.policy import default
 from typing import Any
 
-import httpx2
-
 from bgreview.demo.catalogue import TO_MAIL
 from bgreview.demo.place import Place
+from bgreview.demo.provider import Provider
+from bgreview.demo.receiver import read_ledger
 from bgreview.demo.reviewers import objection
 from bgreview.demo.scenes import LEFT_FOR_YOU, Scene
 from jobs.models import Job, Result
@@ -31,6 +30,12 @@ class Ending:
     flags: tuple[str, ...] = ()
     stopped: bool = False
     wrong: tuple[str, ...] = ()
+
+    @property
+    def in_troubles(self) -> "Ending":
+        """What counts if faults may have cost tries, or a stop its time."""
+        failures = self.failures[-1:] if self.status == "failed" else ()
+        return replace(self, failures=failures, stopped=False)
 
     def __str__(self) -> str:
         said = [self.status]
@@ -67,35 +72,40 @@ def expected(scene: Scene, result: Result | None) -> Ending:
 
 @dataclass(frozen=True)
 class Fate:
-    """A scene's end as it should be, and as it was seen."""
+    """A scene's end as it should be, and as it was seen; `troubled`: in chaos."""
 
     scene: Scene
     expected: Ending
     seen: Ending
+    troubled: bool = False
 
     @property
     def is_right(self) -> bool:
+        if self.troubled:
+            return self.seen.in_troubles == self.expected.in_troubles
         return self.seen == self.expected
 
 
 class Witnesses:
     """What the receiver, the mailbox and the provider have seen by now."""
 
-    def __init__(self, place: Place, sandbox: str) -> None:
-        self._events = {line["webhook_id"]: line["event"] for line in _lines(place)}
-        self._mails = list(_mails(place))
-        answer = httpx2.get(f"{sandbox}/sandbox/ledger", trust_env=False)
-        self._runs = answer.raise_for_status().json()["data"]
+    def __init__(self, place: Place, provider: Provider, *, troubled: bool) -> None:
+        self._troubled = troubled
+        self.received = read_ledger(place.ledger)
+        self.responses = provider.ledger()
+        self.mails = list(_mails(place))
+        self._events = {line["webhook_id"]: line["event"] for line in self.received}
 
     def fate_of(self, scene: Scene, public_id: str) -> Fate:
         """How this scene should have ended, and how it did."""
         job = Job.objects.get(public_id=public_id)
-        return Fate(scene, expected(scene, job.latest_result), self._ending(job))
+        wanted = expected(scene, job.latest_result)
+        return Fate(scene, wanted, self._ending(job), self._troubled)
 
     def _ending(self, job: Job) -> Ending:
         public_id, result = str(job.public_id), job.latest_result
-        hooks, mails = self._webhooks(public_id), self._mails_about(public_id)
-        runs = [r for r in self._runs if r["metadata"].get("job") == public_id]
+        hooks, mails = self._webhooks(public_id), self.mails_about(public_id)
+        runs = [r for r in self.responses if r["metadata"].get("job") == public_id]
         failed = job.attempts.exclude(failure_class__in=["", "lost"])
         failures = failed.order_by("number").values_list("failure_class", flat=True)
         return Ending(
@@ -113,8 +123,8 @@ class Witnesses:
         found = [event["data"] for event in self._events.values()]
         return [data for data in found if data["job"]["id"] == public_id]
 
-    def _mails_about(self, public_id: str) -> list[str]:
-        return [text for text in self._mails if public_id in text]
+    def mails_about(self, public_id: str) -> list[str]:
+        return [text for text in self.mails if public_id in text]
 
 
 def _not_as_approved(
@@ -127,11 +137,6 @@ def _not_as_approved(
     content = " ".join(str(approved.content).split()) if approved else ""
     if any(content not in " ".join(text.split()) for text in mails):
         yield "the mail's content is not the approved one"
-
-
-def _lines(place: Place) -> Iterator[dict[str, Any]]:
-    if place.ledger.exists():
-        yield from map(json.loads, place.ledger.read_text().splitlines())
 
 
 def _mails(place: Place) -> Iterator[str]:

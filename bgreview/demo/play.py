@@ -21,7 +21,10 @@ WHY_CANCELLED = "Settled in a meeting: we use the backup API."
 
 
 class Play:
-    """The jobs of all scenes as the API last showed them, and who acts on which."""
+    """The jobs of all scenes as the API last showed them, and who acts on which.
+
+    `scenes` are on stage: all, or some `at_first` and the others one by one.
+    """
 
     def __init__(
         self,
@@ -30,8 +33,10 @@ class Play:
         decide: Callable[[str, str], None],
         *,
         once: bool,
+        at_first: int | None = None,
     ) -> None:
-        self.shop, self.scenes, self._decide = shop, scenes, decide
+        self.shop, self._decide = shop, decide
+        self.scenes, self.to_come = scenes[:at_first], scenes[len(scenes[:at_first]) :]
         self._decided = DECIDED | ({LEFT_FOR_YOU} if once else set())
         self._patience = 0.0 if once else 3.0  # seconds in which people can see it
         self._since: dict[tuple[str, str], float] = {}
@@ -41,13 +46,22 @@ class Play:
         """Submit what is not there yet; what nobody reviewed in time, once more."""
         there = self.shop.submitted()
         for scene in self.scenes:
-            job = there.get(scene.key)
-            if job is None or job["status"] == "abandoned":
-                job = self.shop.submit(scene)
-            self.jobs[scene.key] = job
+            self._enter(scene, there.get(scene.key))
         ended = {key for key, job in self.jobs.items() if job["status"] in ENDED}
-        cancelled = {s.key for s in self.scenes if s.fate == CANCELLED}
-        self._to_cancel = cancelled - ended
+        scenes = [*self.scenes, *self.to_come]
+        self._to_cancel = {s.key for s in scenes if s.fate == CANCELLED} - ended
+
+    def bring_on(self) -> None:
+        """Submit the next scene, if one is left; unanswered, it stays the next."""
+        for scene in self.to_come[:1]:
+            with suppress(NoAnswer):
+                self._enter(scene, self.shop.submitted().get(scene.key))
+                self.scenes.append(self.to_come.pop(0))
+
+    def _enter(self, scene: Scene, job: Job | None) -> None:
+        if job is None or job["status"] == "abandoned":
+            job = self.shop.submit(scene)
+        self.jobs[scene.key] = job
 
     def turn(self) -> None:
         """Look where all are, and act on those whose time has come."""
@@ -81,7 +95,7 @@ class Play:
     def _act(self, scene: Scene, job: Job) -> None:
         """What a person does about it now, if anything."""
         status = job["status"]
-        if status in ENDED:
+        if status == CANCELLED:
             self._to_cancel.discard(scene.key)  # whoever retries it may keep it
         cancelled = status == "running" and scene.key in self._to_cancel
         decided = status == "awaiting_review" and scene.fate in self._decided

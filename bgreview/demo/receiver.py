@@ -66,6 +66,12 @@ def note(ledger: Path, webhook_id: str, event: dict[str, Any]) -> None:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def read_ledger(ledger: Path) -> list[dict[str, Any]]:
+    """What was accepted, repeats included, in the order in which it came."""
+    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def main(port: str, ledger: str) -> None:
     app = make_app(os.environ["DEMO_WEBHOOK_SECRET"], Path(ledger))
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")

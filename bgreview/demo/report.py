@@ -1,4 +1,4 @@
-"""What is said at the end of `demo --once`: the histories, then the fates."""
+"""What is said at the end of `demo --once`: histories, fates; after chaos, proof."""
 
 from datetime import datetime
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bgreview.demo.fates import Fate
 from bgreview.demo.play import Play
+from bgreview.demo.proof import Proof
 
 
 def print_histories(console: Console, play: Play) -> None:
@@ -28,6 +30,17 @@ def print_fates(console: Console, fates: list[Fate]) -> None:
         table.add_row(fate.scene.number, fate.scene.fate, *said, mark)
     console.print()
     console.print(table)
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    """What was counted, what is wrong, and all of it in one line."""
+    console.print()
+    for name, said in proof.lines():
+        line = f"[bold]{name:<12}[/]{escape(said)}"
+        console.print(line, highlight=False, soft_wrap=True)
+    style = "bold red" if proof.reasons else "bold green"
+    said = "\n".join([*proof.reasons, "", proof.last_line, ""])
+    console.print(Text(said, style), soft_wrap=True)
 
 
 def _line(event: dict[str, Any]) -> str:

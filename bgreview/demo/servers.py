@@ -27,11 +27,17 @@ class Servers:
 
     def __init__(self, house: Processes, place: Place, urls: dict[str, str]) -> None:
         self._house, self._place, self._urls = house, place, urls
+        web = web_command(HOST, self._port("web"))
+        self._ours: dict[str, Callable[[], object]] = {
+            "web": lambda: house.start("web", web),
+            "worker": lambda: house.manage("worker", "worker"),
+        }
 
-    def start_outside(self, scale: float) -> None:
+    def start_outside(self, scale: float, seed: int | None) -> None:
         """Those that stand for the world: the provider, and whom we deliver to."""
         port, told = self._port("sandbox"), self._urls["web"] + PATH
         how = [f"--port={port}", f"--scale={scale}", f"--webhook-url={told}"]
+        how += [] if seed is None else [f"--seed={seed}"]
         self._house.manage("sandbox", "sandbox", *how)
         receiver = [sys.executable, "-m", "bgreview.demo.receiver"]
         where = [str(self._port("receiver")), str(self._place.ledger)]
@@ -39,8 +45,8 @@ class Servers:
 
     def start_inside(self) -> None:
         """Our own."""
-        self._house.start("web", web_command(HOST, self._port("web")))
-        self._house.manage("worker", "worker")
+        for start in self._ours.values():
+            start()
 
     def wait(self) -> None:
         """Until all are at work."""
@@ -48,6 +54,19 @@ class Servers:
         for name in ("sandbox", "receiver", "web"):
             self._wait_for(name, partial(_is_up, f"{self._urls[name]}/healthz"))
         self._wait_for("worker", partial(_beats_since, began))
+
+    def are_at_work(self, since: datetime) -> bool:
+        """Whether the web server answers, and both clusters showed life since then."""
+        return _is_up(f"{self._urls['web']}/healthz") and _beats_since(since)
+
+    def pid(self, name: str) -> int:
+        return self._house.pid(name)
+
+    def kill_and_restart(self, name: str) -> int:
+        """SIGKILL to all of it, and another in its place; how many were killed."""
+        killed = self._house.kill(name)
+        self._ours[name]()
+        return killed
 
     def check(self) -> None:
         """Raise NotUp if one has ended."""

@@ -14,9 +14,11 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from rich.console import Console
 
+from bgreview.audit import Report, audit
+from bgreview.demo.provider import Provider
+from bgreview.demo.receiver import read_ledger
 from jobs.models import Attempt, Job, JobEvent, Sweep
 from reviews.models import Delivery
-from tests.auditor import Report, audit, provider_ledger, receiver_ledger
 from tests.chaos.house import House
 from tests.chaos.people import People, wrong_ends
 from tests.chaos.troubles import DATABASE, KILLS, MISCHIEF, POINTS, STORMS, Trouble
@@ -152,8 +154,8 @@ class Drama:
         reports: list[Report] = []
 
         def clean() -> bool:
-            responses = provider_ledger(self.house.urls["sandbox"])
-            reports.append(audit(responses, receiver_ledger(self.house.ledger)))
+            responses = Provider(self.house.urls["sandbox"]).ledger()
+            reports.append(audit(responses, read_ledger(self.house.ledger)))
             return reports[-1].is_clean
 
         self._until(QUIET / 2, clean)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,20 +36,32 @@ class Command(BaseCommand):
             help="play the reviewers too; exit 0 if all ends as it should",
         )
         parser.add_argument(
+            "--chaos",
+            action="store_true",
+            help="kill workers and break the provider meanwhile; exit 0 if nothing "
+            "was lost",
+        )
+        parser.add_argument(
+            "--seed", type=int, help="repeats the order of --chaos's troubles"
+        )
+        parser.add_argument(
             "--scale",
             type=float,
             help=f"of the sandbox's durations ({SCALE:g}; with --once {SCALE_ONCE:g})",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        once, scale = options["once"], options["scale"]
+        chaos, scale, seed = options["chaos"], options["scale"], options["seed"]
+        once = options["once"] or chaos
         if scale is None:
-            scale = SCALE_ONCE if once else SCALE
+            scale = SCALE_ONCE if once and not chaos else SCALE
+        if chaos and seed is None:
+            seed = secrets.randbelow(10**6)
         try:
             if INSIDE not in os.environ:
                 prepare(once)
             end_on_signals()
-            perform(once, scale)
+            perform(once, scale, seed if chaos else None)
         except KeyboardInterrupt:
             if once:
                 raise SystemExit(INTERRUPTED) from None
@@ -68,13 +81,13 @@ def prepare(once: bool) -> NoReturn:
     enter(place)
 
 
-def perform(once: bool, scale: float) -> None:
+def perform(once: bool, scale: float, seed: int | None) -> None:
     inside = json.loads(os.environ[INSIDE])
     place = Place(Path(inside["folder"]))
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
-    Performance(place, inside["urls"], console, once, scale).run()
+    Performance(place, inside["urls"], console, once, scale, seed).run()
 
 
 def end_on_signals() -> None:

@@ -3,7 +3,7 @@
 Our database, the provider's ledger and the receiver's tell of the same events, and
 none of them is written by another. To be asked when all is quiet:
 
-    report = audit(provider_ledger(sandbox), receiver_ledger(path))
+    report = audit(Provider(url).ledger(), read_ledger(path))
     assert report.is_clean, report
 
 1. Nothing lost: every job has ended or waits for a person, its events end where its
@@ -20,11 +20,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx2
 from django.conf import settings
 
 from jobs.doctor.checks import About
@@ -44,19 +42,6 @@ AT_ONCE = 500
 SAME_CLOCK = timedelta(seconds=1)  # the receiver's ledger has milliseconds
 
 
-def provider_ledger(url: str) -> list[Line]:
-    """What the sandbox at this address was asked, and what became of it."""
-    answer = httpx2.get(f"{url}/sandbox/ledger", trust_env=False, timeout=60)
-    return answer.raise_for_status().json()["data"]
-
-
-def receiver_ledger(path: Path) -> list[Line]:
-    """What a receiver accepted, repeats included, in the order in which it came."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 @dataclass
 class Report:
     """What is wrong, a sentence each that names its job; and what was seen."""
@@ -69,6 +54,7 @@ class Report:
     waiting: list[str] = field(default_factory=list)  # deliveries, for a person
     jobs: int = 0
     responses: int = 0
+    held: int = 0  # of the responses: by the one attempt that each is known to
     received: int = 0
     repeats: int = 0  # on the wire, which is allowed
 
@@ -170,7 +156,7 @@ def _place(
     elif holders and not _is_his(holders[0], attempt):
         report.doubled.append(f"{where} is the answer to another attempt")
     elif holders:
-        return
+        report.held += 1
     elif _has_orphan_receipt(response["id"]):
         report.orphans.append(f"{where} has a receipt")
     elif attempt and attempt.response_id is None and _may_have_made_it(attempt):
