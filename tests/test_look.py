@@ -1,6 +1,7 @@
 """Looking at what runs: failures change nothing, and nothing is asked twice."""
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -166,6 +167,21 @@ def test_no_job_gets_the_answer_of_another_response(note, shop, scripted):
     apply(carry(courier, claim(job)))
     assert history(job)[-1] == "running"
     assert job.attempts.get().response_id == "resp_1"
+
+
+def test_no_job_gets_the_answer_that_another_attempt_began(note, shop, scripted):
+    """A create gave us the id of somebody else's response: a look tells."""
+    theirs = response("completed", metadata={"attempt": str(uuid.uuid4())})
+    courier = scripted(response(), look(theirs))
+    job = bring_to("running", submit(shop), courier)
+    apply(carry(courier, claim(job)))
+
+    attempt = job.attempts.get()
+    assert history(job)[-1] == "queued"
+    assert (attempt.response_id, attempt.failure_class) == (None, "lost")
+    assert "resp_1, which is not its response" in attempt.failure_message
+    assert not job.results.exists()
+    assert attempt.wake_at is None  # nor is the other one stopped in its name
 
 
 def test_an_answer_that_cannot_be_applied_keeps_no_other_from_it(

@@ -19,6 +19,19 @@ def note_snapshot(attempt: Attempt, snapshot: Snapshot, now: datetime) -> None:
     attempt.total_tokens = snapshot.usage.total_tokens
 
 
+def is_begun_by(attempt: Attempt, snapshot: Snapshot) -> bool:
+    """Whether this response is the attempt's own, by what it was begun with.
+
+    An adopted one was begun by the attempt that lost it; where the provider keeps no
+    metadata, its id has to do.
+    """
+    begun_by = snapshot.metadata.get("attempt", "")
+    known = {"", str(attempt.uuid)}
+    if begun_by not in known and attempt.reason == Attempt.Reason.ADOPTED:
+        known.add(str(attempt.follows.uuid) if attempt.follows else "")
+    return begun_by in known
+
+
 def end_attempt(
     batch: Batch,
     attempt: Attempt,

@@ -35,6 +35,7 @@ from jobs.provider.base import Phase, ProviderFault, Snapshot, State
 from jobs.services import answers
 from jobs.services.attempts import (
     end_attempt,
+    is_begun_by,
     keep_answer,
     note_snapshot,
     settle_attempt,
@@ -119,6 +120,8 @@ def _give_back(errands: Sequence[Errand], jobs: dict[int, Job]) -> None:
 def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
     """An answer of an open attempt: it may move the job."""
     reply, job, now = errand.reply, attempt.job, batch.now
+    if isinstance(reply, Snapshot) and not is_begun_by(attempt, reply):
+        return _let_go(batch, attempt)
     if isinstance(reply, Snapshot):
         note_snapshot(attempt, reply, now)
         outcome = judge(reply, validator_of(job.version))
@@ -132,6 +135,13 @@ def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
     _follow(batch, attempt, errand, outcome)
     if isinstance(reply, Snapshot) and job.status == Status.QUEUED:
         batch.waves[0].append(_to_running(job, now))
+
+
+def _let_go(batch: Batch, attempt: Attempt) -> None:
+    """The id that we were given is of a response that another attempt began."""
+    said = f"The provider gave it {attempt.response_id}, which is not its response."
+    attempt.response_id = None
+    fail_attempt(batch, attempt, None, Failed(FailureClass.LOST, "not_ours", said))
 
 
 def _judge_look(attempt: Attempt, fault: ProviderFault, now: datetime) -> Outcome:
@@ -213,7 +223,9 @@ def _settle_late(
     now = batch.now
     if attempt.settled_at is not None:
         return  # asked twice at once: the first answer said it all
-    if isinstance(reply, Snapshot):
+    if isinstance(reply, Snapshot) and not is_begun_by(attempt, reply):
+        attempt.response_id, attempt.wake_at = None, None
+    elif isinstance(reply, Snapshot):
         first = attempt.provider_status
         note_snapshot(attempt, reply, now)
         if reply.state is State.WORKING:
