@@ -11,6 +11,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(condition=models.Q(('erased_at__isnull', True), ('finished_at__isnull', False)), fields=['finished_at'], name='job_to_erase'),
+        ),
         migrations.AddField(
             model_name='citation',
             name='is_detached',

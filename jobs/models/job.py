@@ -210,6 +210,11 @@ class Job(Lifecycle):
             models.Index(
                 fields=["wake_at"], name="job_due", condition=Q(wake_at__isnull=False)
             ),
+            models.Index(
+                fields=["finished_at"],
+                name="job_to_erase",
+                condition=Q(finished_at__isnull=False, erased_at__isnull=True),
+            ),
             models.Index(F("created_at").desc(), F("id").desc(), name="job_newest"),
             models.Index(
                 "status", F("created_at").desc(), F("id").desc(), name="job_by_status"

@@ -112,7 +112,6 @@ def old_jobs(job_type: JobType, now: datetime) -> JobQuerySet:
     return Job.objects.filter(
         version__job_type=job_type,
         status__in=FINAL,
-        created_at__lte=ended_by,  # by the index; whatever ended by then is older
         finished_at__lte=ended_by,
         erased_at=None,
     )
