@@ -84,7 +84,9 @@ class Courier:
         except ProviderFault as fault:
             errand.reply = fault
         except Exception as error:  # a mistake of ours: told, and judged as unknown
-            errand.reply = ProviderFault(repr(error), phase=Phase.LOOK, code="our_bug")
+            started = isinstance(errand, Errand) and errand.kind is Kind.START
+            phase = Phase.START if started else Phase.LOOK
+            errand.reply = ProviderFault(repr(error), phase=phase, code="our_bug")
         self._back.put(errand)
 
     async def _ask(self, errand: Errand) -> Any:

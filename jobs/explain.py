@@ -57,7 +57,7 @@ def _queued(job: Job) -> Explanation:
     if pause:
         sentence = f"Waits to be started: new starts are paused ({pause.note})."
         return Explanation(
-            sentence, "end the pause", "operators", "the pause", pause.began_at
+            sentence, "end the pause", "managers", "the pause", pause.began_at
         )
     last = job.attempts.order_by("-number").first()
     if last and last.ended_at and job.next_reason == "retry":
@@ -87,8 +87,9 @@ def _queued(job: Job) -> Explanation:
 
 @explains(Status.RUNNING)
 def _running(job: Job) -> Explanation:
-    began = job.started_at or job.created_at
-    sentence = f"Runs at the provider since {began:%H:%M:%S} UTC."
+    attempt = job.open_attempt
+    began = (attempt and attempt.accepted_at) or job.started_at or job.created_at
+    sentence = f"Runs at the provider since {began:%d %b %H:%M:%S} UTC."
     return Explanation(
         sentence, "answer", "provider", "the provider", began, job.deadline_at
     )

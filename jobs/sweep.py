@@ -51,7 +51,7 @@ def is_late(intended: str) -> bool:
 def turn(courier: Courier, wait: float) -> int:
     """Send what is due, apply what is back; says how many answers were applied."""
     if not courier.in_flight:
-        handle_suspects(courier)
+        handle_suspect(courier)
     most = BATCH[connection.vendor]
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
@@ -62,12 +62,11 @@ def turn(courier: Courier, wait: float) -> int:
     return receive(courier, wait)
 
 
-def handle_suspects(courier: Courier) -> None:
-    """One at a time, with nothing else in hand: whoever dies now, dies of that job."""
-    while suspects := claim_suspect():
-        courier.send(suspects)
-        while courier.in_flight and receive(courier, LAST_REPLIES):
-            pass
+def handle_suspect(courier: Courier) -> None:
+    """With nothing else in hand: whoever dies now, dies of that job."""
+    courier.send(claim_suspect())
+    while courier.in_flight and receive(courier, LAST_REPLIES):
+        pass
 
 
 def receive(courier: Courier, wait: float) -> int:

@@ -36,6 +36,9 @@ def _approved(job: Job) -> Explanation:
         sentence = f"{decided}; its type has no destination, so nothing is sent."
         return Explanation(sentence, since=job.finished_at)
     owed = [d for d in rows if d.status not in (S.DELIVERED, S.WITHDRAWN)]
+    if not owed and job.erased_at is not None:
+        sentence = f"{decided}; every delivery was withdrawn, so nothing was sent."
+        return Explanation(sentence, since=rows[-1].finished_at)
     if not owed:
         sentence = (
             f"{decided}; every delivery was withdrawn, so nothing is sent. Return the "

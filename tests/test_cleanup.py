@@ -43,13 +43,16 @@ from jobs.models import (
 )
 from jobs.services import erase, purge
 from jobs.services.cancel import cancel_job
+from jobs.services.claim import claim_jobs
 from jobs.services.deletions import AGAIN, claim_deletions, note_deletions
 from jobs.services.errands import LEASE
 from jobs.services.hold import set_legal_hold
+from jobs.services.observe import apply
 from jobs.services.retry import retry_job
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
 from reviews.models import Check, Decision, DecisionComment, Delivery, Review
+from reviews.services.approve_delivery import why_not_anew
 from reviews.services.decide import approve, reject
 from tests.house import (
     api,
@@ -711,3 +714,35 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(delivered, shop, mona):
 def test_nothing_to_do_is_said(kept):
     assert run() == ["Nothing to clean up."]
     assert run("--dry-run") == ["Nothing to clean up."]
+
+
+def test_an_answer_that_shows_up_after_the_job_was_erased_is_not_kept(
+    kept, shop, olivia, courier
+):
+    """A lost create: its response may be found days later, with all that was said."""
+    JobType.objects.update(deletes_at_provider=True)
+    job = submit(shop, f"What does a {WORD} eat?")
+    (errand,) = claim_jobs(1)
+    courier.send([errand])
+    while not courier.collect(wait=1, most=1):
+        pass
+    cancel_job(Job.objects.get(pk=job.pk), by=olivia)
+    later()
+    assert erased(job)
+
+    apply([errand])
+    sweep_until(courier, lambda: job.attempts.get().settled_at)
+    assert [text for text in said_anywhere() if WORD in text] == []
+    assert job.attempts.get().delete_at
+
+
+def test_the_page_of_an_erased_delivery_offers_nothing_more(delivered, ann, client):
+    delivery = delivered.deliveries.get()
+    Job.objects.filter(pk=delivered.pk).update(erased_at=timezone.now())
+    Delivery.objects.filter(pk=delivery.pk).update(request="")
+    Result.objects.filter(job=delivered).update(body="")
+    client.force_login(ann)
+    url = f"/admin/reviews/delivery/{delivery.pk}/change/"
+    assert client.get(url).status_code == 200
+    delivery = Delivery.objects.get(pk=delivery.pk)
+    assert "content was deleted" in why_not_anew(delivery).lower()

@@ -1,7 +1,7 @@
 """Failure classes of deliveries: one table, and each is told with a way on."""
 
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -22,7 +22,6 @@ from reviews.delivery.failures import (
     class_of_reply,
     class_of_status,
 )
-from reviews.delivery.retries import seconds_asked
 from reviews.delivery.smtp import RememberingBackend, RememberingSSL
 from reviews.models import (
     Delivery,
@@ -77,30 +76,6 @@ def test_every_class_says_what_follows_and_what_to_do(failure):
 
 def test_an_unknown_class_has_no_advice():
     assert advice_on("") == advice_on("of tomorrow") == ""
-
-
-NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("asked", "seconds"),
-    [
-        ("120", 120),
-        ("0", 0),
-        ("-5", 0),
-        ("1.5", 1.5),
-        ("Thu, 26 Nov 2026 12:02:00 GMT", 120),
-        ("Thu, 26 Nov 2026 13:02:00 +0100", 120),
-        ("Thu, 26 Nov 2026 12:02:00", 120),
-        ("Thu, 26 Nov 2026 11:00:00 GMT", 0),
-        ("", None),
-        ("soon", None),
-        ("Thu, 99 Nov 2026 12:02:00 GMT", None),
-        ("Thu, 26 Nov 99999 12:02:00 GMT", None),
-    ],
-)
-def test_a_retry_after_is_seconds_or_a_date(asked, seconds):
-    assert seconds_asked(asked, NOON) == seconds
 
 
 def test_a_retry_after_that_is_a_date_is_kept(desk, approval, httpserver):

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from jobs.models import Attempt, Job
@@ -15,6 +16,7 @@ from tests.house import bring_to, job_type, submit, sweep_until
 from tests.sweeping import (
     carry,
     claim,
+    error,
     history,
     look,
     make_due,
@@ -188,3 +190,46 @@ def test_a_model_that_asks_waits_for_answers_and_then_no_more(note, shop, script
     Job.objects.filter(pk=job.pk).update(wake_at=timezone.now())
     assert claim_jobs(10) == []
     assert history(job)[-1] == "expired"
+
+
+def test_a_start_that_was_not_answered_before_the_cancel_leaves_a_trace(
+    note, shop, olivia, courier
+):
+    """It may be paid for: it counts as lost until its answer says otherwise."""
+    job = submit(shop)
+    claim(job)  # whose answer nobody will ever note
+    cancel_job(Job.objects.get(pk=job.pk), by=olivia)
+
+    attempt = job.attempts.get()
+    assert (attempt.failure_class, attempt.response_id) == ("lost", None)
+    assert "before the answer" in job.events.get(kind="attempt").note
+    assert attempt in type(attempt).objects.unanswered(timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [(response(), ""), (error(400), "malformed_input"), (error(502), "lost")],
+)
+def test_what_comes_of_such_a_start_is_noted_when_it_comes(
+    note, shop, olivia, scripted, answer, failure
+):
+    job = submit(shop)
+    errands = carry(scripted(answer), claim(job))
+    cancel_job(Job.objects.get(pk=job.pk), by=olivia)
+    apply(errands)
+
+    attempt = job.attempts.get()
+    assert attempt.failure_class == failure
+    assert bool(attempt.wake_at) == (failure == "")  # that one is to be stopped
+    assert history(job)[-1] == "cancelled"
+
+
+def test_what_was_completed_before_the_deadline_is_taken_after_it(
+    note, shop, courier, provider
+):
+    """Nobody looked in time: the last look is made before it is given up."""
+    job = bring_to("running", submit(shop), courier)
+    wait_until_answered(job, provider)
+    past_deadline(job)
+    apply(carry(courier, claim(job)))
+    assert history(job)[-1] == "awaiting_review"

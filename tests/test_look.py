@@ -17,7 +17,7 @@ from jobs.services.check import check_job
 from jobs.services.claim import claim_jobs
 from jobs.services.observe import apply
 from jobs.services.retry import retry_job
-from tests.house import PATIENCE, bring_to, submit
+from tests.house import PATIENCE, bring_to, submit, sweep_until
 from tests.sweeping import (
     HOUR,
     carry,
@@ -255,3 +255,25 @@ def test_what_people_do_is_found_by_the_sweep_and_enqueued_nowhere(
     retry_job(job, by=olivia)
     assert not OrmQ.objects.exists()
     bring_to("awaiting_review", job, courier)
+
+
+def test_a_run_in_an_unknown_state_is_stopped_before_it_counts_as_settled(
+    note, shop, scripted
+):
+    stop = response("cancelled") | {"uri": "/v1/responses/resp_1/cancel"}
+    courier = scripted(response("pausing"), stop)
+    job = bring_to("failed", submit(shop), courier)
+    attempt = job.attempts.get()
+    assert (attempt.failure_class, attempt.settled_at) == ("unknown", None)
+
+    sweep_until(courier, lambda: job.attempts.get().settled_at)
+    assert job.attempts.get().provider_status == "cancelled"
+
+
+def test_the_next_look_is_not_after_the_attempt_s_time_is_over(slow_job):
+    job, courier = slow_job
+    Job.objects.filter(pk=job.pk).update(attempt_seconds=1)
+    apply(carry(courier, claim(job)))
+    job.refresh_from_db()
+    (attempt,) = job.attempts.all()
+    assert job.wake_at == attempt.accepted_at + timedelta(seconds=1)

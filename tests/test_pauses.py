@@ -1,15 +1,20 @@
 """New starts wait while the provider refuses our key or our quota is used up."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from jobs.explain import explain
+from jobs.lifecycle import MoveRefused
 from jobs.models import Attempt, Job, Pause
+from jobs.provider.base import Phase, ProviderFault
 from jobs.services.errands import Kind
 from jobs.services.observe import apply
+from jobs.services.pauses import claim_probes, note_probe, resume_starts
 from jobs.sweep import turn
-from tests.house import bring_to, submit, sweep_until
-from tests.sweeping import carry, claim, error, history, past_deadline
+from tests.house import bring_to, person, submit, sweep_until
+from tests.sweeping import carry, claim, error, history, past_deadline, response
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +127,83 @@ def test_a_deadline_passes_during_a_pause_too(note, shop):
     past_deadline(job)
     claim(job)
     assert history(job) == ["queued", "expired"]
+
+
+def test_a_run_that_ends_for_want_of_quota_pauses_starts_as_a_refusal_does(
+    note, shop, scripted
+):
+    broke = response("failed", error={"code": "insufficient_quota", "message": "No."})
+    job = submit(shop)
+    apply(carry(scripted(broke), claim(job)))
+    pause = Pause.objects.get()
+    assert (pause.scope, pause.reason, pause.note) == ("starts", "quota", "No.")
+    assert job.attempts.get().tries == 0
+
+
+def test_a_quota_outage_costs_no_job_its_life(note, shop, scripted):
+    job = submit(shop)
+    courier = scripted(*[error(429, "insufficient_quota")] * 2)
+    apply(carry(courier, claim(job)))
+    first = job.attempts.get()
+    many = [
+        Attempt(job=job, number=n, created_at=first.created_at) for n in range(9, 299)
+    ]
+    for attempt in many:
+        attempt.ended_at, attempt.failure_class = first.ended_at, "quota"
+    Attempt.objects.bulk_create(many)
+    probe_now()
+    apply(carry(courier, claim(job)))
+    job.refresh_from_db()
+    assert job.status == "queued"
+
+
+@pytest.mark.parametrize(("age", "wait"), [(1, 30), (600, 60), (86_400, 600)])
+def test_a_long_pause_is_tried_less_and_less_often(db, age, wait):
+    now = timezone.now()
+    Pause.objects.create(
+        **{"scope": "starts", "reason": "auth", "actor": "system", "note": "No."},
+        began_at=now - timedelta(seconds=age),
+        probe_at=now,
+    )
+    (pause,) = claim_probes()
+    pause.refresh_from_db()
+    assert abs((pause.probe_at - now).total_seconds() - wait) < 5
+
+
+def test_a_key_that_may_not_list_models_may_still_start(db):
+    now = timezone.now()
+    pause = Pause.objects.create(
+        scope="starts", reason="auth", actor="system", began_at=now, probe_at=now
+    )
+    note_probe(pause, ProviderFault("No.", phase=Phase.PROBE, http_status=401))
+    assert Pause.objects.active().exists()
+    note_probe(pause, ProviderFault("No.", phase=Phase.PROBE, http_status=403))
+    assert not Pause.objects.active().exists()
+
+
+def test_managers_pause_and_resume_new_starts(note, shop, olivia, client):
+    max_ = person("max", "Managers")
+    job = submit(shop)
+    client.force_login(olivia)
+    url = "/admin/jobs/pause/add/"
+    assert client.post(url, {"note": "Budget"}).status_code == 403
+
+    client.force_login(max_)
+    client.post(url, {"note": "Budget"})
+    assert claim(job) == []
+    assert "paused (Budget)" in explain(job).sentence
+    assert client.post(url, {"note": "Twice"}).status_code == 200  # says it is so
+    pause = Pause.objects.get()
+    assert (pause.reason, pause.actor) == ("person", "max")
+    chosen = {"action": "end_selected", "_selected_action": [pause.pk]}
+    client.post("/admin/jobs/pause/", chosen)
+    assert len(claim(job)) == 1
+
+
+def test_a_pause_of_deliveries_is_not_ended_as_one_of_starts(db):
+    max_ = person("max", "Managers")
+    pause = Pause.objects.create(
+        scope="deliveries", reason="person", actor="max", began_at=timezone.now()
+    )
+    with pytest.raises(MoveRefused, match="see their pages"):
+        resume_starts(pause, by=max_)

@@ -158,7 +158,11 @@ def test_no_redirect_is_followed(httpserver):
         ("Thu, 26 Nov 2026 14:00:30 +0200", 30),
         ("Thu, 26 Nov 2026 11:00:00 GMT", 0),
         ("Fri, 26 Nov 2027 12:00:00 GMT", 365 * 86_400),
+        ("Thu, 26 Nov 2026 12:02:00", 120),
         ("Thu, 99 Nov 2026 12:00:00 GMT", None),
+        ("Thu, 26 Nov 99999 12:02:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        (",", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(said, seconds):

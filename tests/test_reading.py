@@ -453,3 +453,14 @@ JUNK = st.binary(max_size=40)
 def test_any_bytes_are_a_response_or_none(body):
     with suppress(NotAResponse):
         assert_storable(read_response(body))
+
+
+def test_of_very_many_steps_and_citations_the_first_are_kept():
+    note = {"type": "url_citation", "start_index": 0, "end_index": 1, "url": "u"}
+    part = {"type": "output_text", "text": "Hi", "annotations": [note] * 5_000}
+    message = {"type": "message", "content": [part]}
+    body = {"id": "resp_1", "status": "completed", "output": [{}] * 300_000 + [message]}
+    snapshot = read_response(json.dumps(body).encode())
+    assert len(snapshot.steps) == 1_001
+    assert snapshot.steps[-1].label == "299001 further steps: see the raw response"
+    assert len(snapshot.citations) == 1_000

@@ -17,7 +17,7 @@ def seconds_asked_for(value: str | None, now: datetime | None = None) -> float |
 def _until(date: str, now: datetime) -> float | None:
     try:
         at = parsedate_to_datetime(date)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())

@@ -83,8 +83,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(free, wake_at__lte=now).order_by("wake_at")
 
     def overdue(self, now: datetime) -> Self:
-        """Past the deadline until completion; of a review, waking means it is over."""
-        late = Q(status__in=BEFORE_COMPLETION, deadline_at__lte=now)
+        """Past their deadline; of a review, waking means that it is over.
+
+        What runs is looked at once more: it may have been completed in time.
+        """
+        late = Q(status__in=[S.QUEUED, S.REQUIRES_ACTION], deadline_at__lte=now)
         return self.filter(late | Q(status=Status.AWAITING_REVIEW))
 
     def wake(self) -> int:

@@ -45,6 +45,7 @@ class Rule:
     advice: str
 
 
+ENDLESS = 2**31
 C, F = FailureClass, Follow
 RULES = {
     C.TRANSIENT: Rule(F.RETRY, 8, "The provider did not manage it; retry it later."),
@@ -55,7 +56,7 @@ RULES = {
     C.REVIEW_REQUIRED: Rule(F.REVIEW, 1, "A person looks at what there is."),
     C.POISON: Rule(F.FAIL, 1, "Handling it stops workers; inspect it."),
     C.AUTH: Rule(F.PAUSE, 3, "Check what the provider's key may do, then retry it."),
-    C.QUOTA: Rule(F.PAUSE, 100, "Raise the provider's quota, then retry it."),
+    C.QUOTA: Rule(F.PAUSE, ENDLESS, "Raise the provider's quota, then retry it."),
     C.GONE: Rule(F.EXPIRE, 1, "The provider has it no more; retry it if wanted."),
     C.UNKNOWN: Rule(F.FAIL, 1, "An answer we do not know; inspect it."),
 }

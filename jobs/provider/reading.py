@@ -22,6 +22,7 @@ STATES = {
     "cancelled": State.CANCELLED,
 }  # anything else: State.UNKNOWN
 TITLED = re.compile(r"\*\*(.+?)\*\*\s*")
+MOST = 1_000  # steps, and citations: a long answer has some tens; each is a row
 LABEL = 300  # characters; EvidenceTrace.label
 ID = 200  # characters; Attempt.response_id
 Item = dict[str, Any]
@@ -50,8 +51,8 @@ def read_response(body: bytes) -> Snapshot:
         error_code=_text(error.get("code")),
         error_message=_text(error.get("message")),
         moderated=_moderated(said),
-        steps=tuple(step for item in items for step in _steps(item)),
-        citations=tuple(citations),
+        steps=_capped([step for item in items for step in _steps(item)]),
+        citations=tuple(citations[:MOST]),
         calls=tuple(call for item in items for call in _calls(item)),
         usage=_usage(_dict(said, "usage")),
         metadata={
@@ -182,6 +183,14 @@ def _calls(item: Item) -> Iterator[Call]:
         yield Call(_text(item.get("call_id")), "function", name, arguments)
     if item.get("type") == "mcp_approval_request":
         yield Call(_text(item.get("id")), "mcp_approval", name, arguments)
+
+
+def _capped(steps: list[Step]) -> tuple[Step, ...]:
+    """The first of them; how many there were is a step of its own."""
+    if len(steps) <= MOST:
+        return tuple(steps)
+    left = Step("other", f"{len(steps) - MOST} further steps: see the raw response")
+    return (*steps[:MOST], left)
 
 
 def _status(item: Item) -> str:

@@ -7,6 +7,9 @@ from jobs.provider.base import ProviderFault, Snapshot, State
 from jobs.services import answers
 from jobs.services.batch import Batch
 
+# Where a run has surely come to its end; of a state we do not know, we do not know.
+ENDS = {State.COMPLETED, State.INCOMPLETE, State.FAILED, State.CANCELLED}
+
 
 def note_snapshot(attempt: Attempt, snapshot: Snapshot, now: datetime) -> None:
     """Its response id, the provider's word for its state, and what it cost so far."""
@@ -40,7 +43,7 @@ def end_attempt(
 ) -> None:
     """It moves the job no more; if it may still run there, it will be stopped."""
     attempt.ended_at, attempt.follow_up = batch.now, decided[:200]
-    if isinstance(reply, Snapshot) and reply.state is not State.WORKING:
+    if isinstance(reply, Snapshot) and reply.state in ENDS:
         settle_attempt(attempt, batch.now)
         keep_answer(batch, attempt, reply)
     elif attempt.response_id:
@@ -53,6 +56,13 @@ def settle_attempt(attempt: Attempt, now: datetime) -> None:
 
 
 def keep_answer(batch: Batch, attempt: Attempt, snapshot: Snapshot) -> None:
-    """The steps it reported and the body as it came."""
-    batch.traces += answers.traces_of(attempt, snapshot)
-    batch.raws.append(answers.raw_of(attempt, snapshot, batch.now))
+    """The steps it reported and the body as it came.
+
+    Of a job whose content was erased nothing is kept, here or at the provider.
+    """
+    job = attempt.job
+    if job.erased_at is None:
+        batch.traces += answers.traces_of(attempt, snapshot)
+        batch.raws.append(answers.raw_of(attempt, snapshot, batch.now))
+    elif job.version.job_type.deletes_at_provider:
+        attempt.delete_at = batch.now

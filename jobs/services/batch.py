@@ -27,6 +27,7 @@ ATTEMPT_FIELDS = [
     "settled_at",
     "wake_at",
     "missing_since",
+    "delete_at",
     "failure_class",
     "failure_code",
     "failure_message",

@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
-from jobs.lifecycle import Move, move_all
+from jobs.lifecycle import Line, Move, add_events, move_all
 from jobs.models import Attempt, Job
+from jobs.policy.failures import FailureClass
 
 Status = Job.Status
+OVERDUE = {"failure_class": "", "failure_code": "deadline"}
+ENDED_UNANSWERED = "ended_unanswered"
+UNANSWERED = "It was ended before the answer to its start was here."
 
 
 def end_overdue(jobs: list[Job], now: datetime) -> None:
@@ -18,8 +22,8 @@ def end_overdue(jobs: list[Job], now: datetime) -> None:
             Move(
                 job,
                 Status.EXPIRED,
-                note=f"Not completed by its deadline, {job.deadline_at:%d %b %H:%M}.",
-                changes={"failure_class": "", "failure_code": "deadline"},
+                note=overdue_note(job),
+                changes=dict(OVERDUE),
             )
             for job in late
         ]
@@ -32,8 +36,26 @@ def end_overdue(jobs: list[Job], now: datetime) -> None:
     )
 
 
+def overdue_note(job: Job) -> str:
+    return f"Not completed by its deadline, {job.deadline_at:%d %b %H:%M} UTC."
+
+
 def close_attempts(jobs: list[Job], now: datetime) -> None:
-    """End the open attempts of locked jobs; those the provider knows get stopped."""
+    """End the open attempts of locked jobs; those the provider knows get stopped.
+
+    One that was not answered yet counts as lost until its answer says otherwise.
+    """
     still_open = Attempt.objects.filter(job__in=jobs, ended_at=None)
-    still_open.filter(response_id=None).update(ended_at=now, follow_up="ended by us")
-    still_open.update(ended_at=now, wake_at=now, follow_up="to be stopped")
+    unanswered = list(still_open.filter(response_id=None).select_related("job"))
+    still_open.exclude(response_id=None).update(
+        ended_at=now, wake_at=now, follow_up="to be stopped"
+    )
+    still_open.update(
+        ended_at=now,
+        failure_class=FailureClass.LOST,
+        failure_code=ENDED_UNANSWERED,
+        failure_message=UNANSWERED,
+        follow_up="stopped, should it show up",
+    )
+    said = [(a.job.history, {"attempt": a.number, "class": "lost"}) for a in unanswered]
+    add_events([Line(h, "attempt", UNANSWERED, data) for h, data in said], now=now)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import F
 
+from jobs.kit.rights import SYSTEM
 from jobs.lifecycle import Line, Move, move_all
 from jobs.models import Attempt, Job, Pause
 from jobs.models.job_type import OnLost
@@ -32,9 +33,11 @@ def fail_attempt(
     attempt.failure_code = outcome.code[:100]
     attempt.failure_message = outcome.message
     again_at = _next_try(attempt, outcome, batch.now)
-    if rule.follow is Follow.PAUSE and _refused_before(attempt) < rule.tries:
-        attempt.tries -= 1  # a pause costs the job no try
-        again_at = batch.now + PROBE_AFTER
+    if rule.follow is Follow.PAUSE:
+        pause_starts_for(outcome.failure, outcome.message, batch.now)
+        if _refused_before(attempt) < rule.tries:
+            attempt.tries -= 1  # a pause costs the job no try
+            again_at = batch.now + PROBE_AFTER
     decided = f"retry at {again_at:%H:%M:%S}" if again_at else rule.advice
     end_attempt(batch, attempt, reply, decided)
     if again_at:
@@ -97,12 +100,16 @@ def end_poisoned(jobs: list[Job], now: datetime) -> None:
     """
     if not jobs:
         return
-    said = "Whoever handled it died, several times, at last with nothing else in hand."
+    said = (
+        "Handling it failed several times, at last with nothing else in hand: whoever "
+        "had it died, or could not apply what the provider said."
+    )
     outcome = Failed(FailureClass.POISON, "stops_workers", said)
     ended = Attempt.objects.filter(job__in=jobs, ended_at=None)
     ended.exclude(response_id=None).update(settled_at=now)
     advice = RULES[FailureClass.POISON].advice
-    ended.update(ended_at=now, follow_up=advice, wake_at=None, **_failure(outcome))
+    given_up = f"{advice} It may still run at the provider."
+    ended.update(ended_at=now, follow_up=given_up, wake_at=None, **_failure(outcome))
     afresh = {"lease_until": None, "lost_leases": 0}
     move_all(
         [
@@ -116,17 +123,22 @@ def pause_if_needed(fault: ProviderFault, now: datetime) -> None:
     """A refused key or a spent quota holds new starts back, once for all jobs."""
     failure = class_of_fault(fault)
     if RULES[failure].follow is Follow.PAUSE:
-        Pause.objects.get_or_create(
-            scope=Pause.STARTS,
-            reason=failure.value,
-            ended_at=None,
-            defaults={
-                "note": fault.message[:500],
-                "actor": "system",
-                "began_at": now,
-                "probe_at": now + PROBE_AFTER,
-            },
-        )
+        pause_starts_for(failure, fault.message, now)
+
+
+def pause_starts_for(failure: FailureClass, message: str, now: datetime) -> None:
+    """One pause for each reason, however many jobs meet it."""
+    Pause.objects.get_or_create(
+        scope=Pause.STARTS,
+        reason=failure.value,
+        ended_at=None,
+        defaults={
+            "note": message[:500],
+            "actor": SYSTEM,
+            "began_at": now,
+            "probe_at": now + PROBE_AFTER,
+        },
+    )
 
 
 def _next_try(attempt: Attempt, outcome: Failed, now: datetime) -> datetime | None:

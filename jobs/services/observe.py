@@ -31,9 +31,10 @@ from jobs.policy.outcomes import (
     judge_start,
 )
 from jobs.policy.polling import next_look_at
-from jobs.provider.base import Phase, ProviderFault, Snapshot, State
+from jobs.provider.base import Phase, ProviderFault, Snapshot
 from jobs.services import answers
 from jobs.services.attempts import (
+    ENDS,
     end_attempt,
     is_begun_by,
     keep_answer,
@@ -42,6 +43,7 @@ from jobs.services.attempts import (
 )
 from jobs.services.batch import Batch
 from jobs.services.errands import Errand, Kind
+from jobs.services.expire import ENDED_UNANSWERED, OVERDUE, overdue_note
 from jobs.services.failures import fail_attempt, pause_if_needed
 from jobs.services.liveness import webhooks_are_alive
 from jobs.services.pauses import end_pause
@@ -155,6 +157,10 @@ def _judge_look(attempt: Attempt, fault: ProviderFault, now: datetime) -> Outcom
 def _follow(batch: Batch, attempt: Attempt, errand: Errand, outcome: Outcome) -> None:
     job, snapshot = attempt.job, errand.reply
     match outcome:
+        case Progress() if batch.now >= job.deadline_at:
+            end_attempt(batch, attempt, snapshot, "to be stopped")
+            note, late = overdue_note(job), dict(OVERDUE)
+            batch.waves[1].append(Move(job, Status.EXPIRED, note=note, changes=late))
         case Progress():
             _look_again(batch, attempt, errand, outcome.retry_after)
         case Completed() if isinstance(snapshot, Snapshot):
@@ -192,7 +198,7 @@ def _look_again(
         began = attempt.accepted_at or batch.now
         alive = webhooks_are_alive()
         again_at = next_look_at(began, batch.now, asked=asked, webhooks_alive=alive)
-        job.wake_at = min(again_at, job.deadline_at)
+        job.wake_at = min(again_at, job.deadline_at, began + _limit(job))
     batch.rescheduled.append(job)
 
 
@@ -228,21 +234,44 @@ def _settle_late(
     elif isinstance(reply, Snapshot):
         first = attempt.provider_status
         note_snapshot(attempt, reply, now)
-        if reply.state is State.WORKING:
+        if attempt.failure_code == ENDED_UNANSWERED:
+            attempt.failure_class = attempt.failure_code = attempt.failure_message = ""
+        if reply.state not in ENDS and not _given_up(attempt, now):
             attempt.wake_at = now if not first else now + ASK_AGAIN
         else:
             settle_attempt(attempt, now)
             keep_answer(batch, attempt, reply)
+            attempt.follow_up = f"ended as {reply.said}"[:200]
             note = f"Attempt {attempt.number} settled as {reply.said}."
             data = {"attempt": attempt.number}
             batch.lines.append(Line(attempt.job.history, "settled", note, data))
     elif isinstance(reply, ProviderFault):
-        assert attempt.ended_at is not None
-        never_told = isinstance(_judge_look(attempt, reply, now), Failed)
-        if never_told or now - attempt.ended_at > GIVEN_UP:
+        if attempt.response_id is None:
+            _note_refusal(attempt, judge_start(reply))
+        elif _never_told(attempt, reply, now) or _given_up(attempt, now):
             settle_attempt(attempt, now)
-        elif attempt.response_id:
+        else:
             attempt.wake_at = now + ASK_AGAIN
+
+
+def _never_told(attempt: Attempt, fault: ProviderFault, now: datetime) -> bool:
+    """The provider has it no more, or we cannot read what it says."""
+    return isinstance(_judge_look(attempt, fault, now), Failed)
+
+
+def _given_up(attempt: Attempt, now: datetime) -> bool:
+    """Nobody asks any more how it ended."""
+    assert attempt.ended_at is not None
+    return now - attempt.ended_at > GIVEN_UP
+
+
+def _note_refusal(attempt: Attempt, outcome: Failed) -> None:
+    """Its start was answered after all, and not accepted; or it still is lost."""
+    if attempt.failure_code == ENDED_UNANSWERED:
+        attempt.failure_class = outcome.failure
+        attempt.failure_message = outcome.message
+        if outcome.failure is not FailureClass.LOST:
+            attempt.failure_code = outcome.code[:100]
 
 
 def _to_running(job: Job, now: datetime) -> Move:
@@ -252,9 +281,12 @@ def _to_running(job: Job, now: datetime) -> Move:
 
 
 def _took_too_long(attempt: Attempt, now: datetime) -> bool:
-    job = attempt.job
-    limit = timedelta(seconds=job.attempt_seconds or job.version.attempt_seconds)
-    return now - (attempt.accepted_at or now) > limit
+    return now - (attempt.accepted_at or now) >= _limit(attempt.job)
+
+
+def _limit(job: Job) -> timedelta:
+    """How long one attempt of it may take."""
+    return timedelta(seconds=job.attempt_seconds or job.version.attempt_seconds)
 
 
 def validator_of(version: JobTypeVersion) -> Validator | None:

@@ -2,13 +2,22 @@
 
 from datetime import datetime, timedelta
 
+import structlog
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from jobs.kit.rights import name_of, require
+from jobs.lifecycle import MoveRefused
 from jobs.models import Pause
 from jobs.policy.failures import FailureClass
 from jobs.provider.base import ProviderFault
 
-PROBE_EVERY = timedelta(seconds=30)
+log = structlog.get_logger(__name__)
+SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=10)
+SHARE = 0.1  # of its age: a pause of days is not tried thousands of times
+FORBIDDEN = 403
+PERSON = "person"
 QUOTA = FailureClass.QUOTA.value
 
 
@@ -33,15 +42,44 @@ def quota_probe(now: datetime) -> Pause | None:
 def _take(pause: Pause, now: datetime) -> bool:
     """Whether it is ours to try, and nobody else's."""
     as_read = Pause.objects.active().filter(pk=pause.pk, probe_at=pause.probe_at)
-    return bool(as_read.update(probe_at=now + PROBE_EVERY))
+    wait = min(max((now - pause.began_at) * SHARE, SOONEST), LATEST)
+    return bool(as_read.update(probe_at=now + wait))
 
 
 def note_probe(pause: Pause, fault: ProviderFault | None) -> None:
-    """End the pause, or say what still stands in the way."""
-    if fault is None:
+    """End the pause, or say what still stands in the way.
+
+    A key that may not list models is a key: whether it may start, a start will tell.
+    """
+    if fault is None or fault.http_status == FORBIDDEN:
         end_pause(pause, timezone.now())
     else:
         Pause.objects.active().filter(pk=pause.pk).update(note=fault.message[:500])
+
+
+def pause_starts(*, by: User, note: str = "") -> Pause:
+    """No job begins until a person ends it; what runs is looked at as ever."""
+    require(by, "jobs.add_pause")
+    try:
+        with transaction.atomic():
+            return Pause.objects.create(
+                scope=Pause.STARTS,
+                reason=PERSON,
+                note=note[:500],
+                actor=name_of(by),
+                began_at=timezone.now(),
+            )
+    except IntegrityError as error:
+        raise MoveRefused("New starts are paused already.") from error
+
+
+def resume_starts(pause: Pause, *, by: User) -> None:
+    """End this pause of new starts, whatever its reason was."""
+    require(by, "jobs.change_pause")
+    active = Pause.objects.of_starts().filter(pk=pause.pk)
+    if not active.update(ended_at=timezone.now()):
+        raise MoveRefused("It is over, or holds deliveries: see their pages.")
+    log.info("starts were resumed", reason=pause.reason, actor=name_of(by))
 
 
 def end_pause(pause: Pause, now: datetime) -> None:

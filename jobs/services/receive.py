@@ -12,7 +12,7 @@ from jobs.models import Attempt, Job, WebhookReceipt
 from jobs.models.receipt import Outcome
 from jobs.provider.events import OF_RESPONSES, ProviderEvent
 
-FOUND = [Outcome.ADOPTED, Outcome.ORPHAN]  # said for good
+SAID = [Outcome.ADOPTED, Outcome.ORPHAN, Outcome.WOKE]  # for good
 
 
 @transaction.atomic
@@ -41,7 +41,7 @@ def receive_event(event: ProviderEvent) -> None:
 def process_again(receipt: WebhookReceipt, *, by: Person) -> WebhookReceipt:
     """Do once more what receiving it did; what was found stays said."""
     require(by, "jobs.retry_job")
-    found, now = receipt.outcome in FOUND, timezone.now()
+    found, now = receipt.outcome in SAID, timezone.now()
     if found:
         wake_response(receipt.response_id, now)
     else:

@@ -1,8 +1,7 @@
 """When a delivery is tried again: about three days in all."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 # Svix's schedule, stretched by two daily tries.
 WAITS = [
@@ -33,17 +32,3 @@ def next_send_at(
     wait = WAITS[tries - 1] * (1 + JITTER * dice())
     asked = min(retry_after or 0, LONGEST_ASKED.total_seconds())
     return now + max(wait, timedelta(seconds=asked))
-
-
-def seconds_asked(retry_after: str, now: datetime) -> float | None:
-    """What a Retry-After asks for, in seconds or as a date; None: nothing of use."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        at = parsedate_to_datetime(retry_after)
-        zoned = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, (zoned - now).total_seconds())
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

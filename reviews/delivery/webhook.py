@@ -9,10 +9,10 @@ from typing import Any
 import httpcore2
 from standardwebhooks.webhooks import Webhook
 
+from jobs.kit.retry_after import seconds_asked_for
 from reviews.delivery.answer import Answer
 from reviews.delivery.failures import FailureClass, class_of_status
 from reviews.delivery.guard import Forbidden, GuardedBackend, parts_of
-from reviews.delivery.retries import seconds_asked
 
 PATIENCE = 15.0  # seconds for one try, all in all
 CONNECT = 5.0
@@ -100,5 +100,5 @@ def _first_bytes(response: httpcore2.Response) -> bytes:
 def _retry_after(response: httpcore2.Response) -> float | None:
     for name, value in response.headers:
         if name.lower() == b"retry-after":
-            return seconds_asked(value.decode("latin-1"), datetime.now(UTC))
+            return seconds_asked_for(value.decode("latin-1"), datetime.now(UTC))
     return None

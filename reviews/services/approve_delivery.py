@@ -88,6 +88,8 @@ def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request
 def why_not_anew(delivery: Delivery) -> str:
     """Why no new delivery may take the place of this one; empty when one may."""
     job, destination = delivery.job, delivery.destination
+    if job.erased_at is not None:
+        return f"Its content was deleted {job.erased_at:%d %b %Y}."
     if delivery.status not in REPLACEABLE:
         return (
             f"{delivery} is {delivery.status}: another takes the place only of one "
