@@ -103,7 +103,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif env.bool("WEB_DATABASE_POOL", default=False):
     # Each request of an ASGI server has a thread of its own: without a pool every
-    # one of them opens a connection. Clusters must not have one: see docs.
+    # one of them opens a connection. Clusters must not have one: with
+    # a pool they notice a restarted database minutes later.
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 20}}
 
 # ---- the queue -------------------------------------------------------------------
