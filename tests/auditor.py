@@ -46,7 +46,10 @@ SAME_CLOCK = timedelta(seconds=1)  # the receiver's ledger has milliseconds
 
 def provider_ledger(url: str) -> list[Line]:
     """What the sandbox at this address was asked, and what became of it."""
-    answer = httpx2.get(f"{url}/sandbox/ledger", trust_env=False, timeout=60)
+    # Not encrypted: whom to trust is not read, which would take longer than all else.
+    answer = httpx2.get(
+        f"{url}/sandbox/ledger", trust_env=False, verify=False, timeout=60
+    )
     return answer.raise_for_status().json()["data"]
 
 
