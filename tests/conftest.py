@@ -24,6 +24,7 @@ from tests.house import (  # noqa: F401  (fixtures)
     provider_server,
     review,
     shop,
+    standing_job,
 )
 from tests.postbox import postbox  # noqa: F401  (a fixture)
 from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401

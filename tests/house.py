@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from jobs.courier import Courier
@@ -116,10 +117,19 @@ def courier(provider: Served) -> Iterator[Courier]:
         yield courier
 
 
+@contextmanager
+def courier_to(provider: Served) -> Iterator[Courier]:
+    """For rows that stand longer than the settings of a test."""
+    url, key = provider.base_url, "sk-tests"
+    with override_settings(OPENAI_BASE_URL=url, OPENAI_API_KEY=key):
+        with Courier() as courier:
+            yield courier
+
+
 @pytest.fixture
 def ann(db: None) -> User:
     """A reviewer."""
-    return person("ann", "Reviewers")
+    return User.objects.filter(username="ann").first() or person("ann", "Reviewers")
 
 
 @pytest.fixture
@@ -137,19 +147,31 @@ def olivia(db: None) -> User:
 @pytest.fixture
 def shop(db: None) -> User:
     """A program: may submit, and see its own jobs."""
+    return User.objects.filter(username="shop").first() or program()
+
+
+def program() -> User:
     return person("shop", "Integrations", is_staff=False)
 
 
 @pytest.fixture
 def note(db: None) -> JobType:
     """A type without a destination."""
-    return job_type()
+    return JobType.objects.filter(name="note").first() or job_type()
+
+
+@pytest.fixture(scope="module")
+def standing_job(standing: None, provider_server: Served) -> Job:
+    """Of the types and people, `note` and `shop` stand with it."""
+    job_type()
+    with courier_to(provider_server) as courier:
+        return bring_to("awaiting_review", submit(program()), courier)
 
 
 @pytest.fixture
-def job_awaiting_review(note: JobType, shop: User, courier: Courier) -> Job:
+def job_awaiting_review(standing_job: Job, db: None) -> Job:
     """A job that the sandbox has answered, waiting for ann or bob."""
-    return bring_to("awaiting_review", submit(shop), courier)
+    return Job.objects.get(pk=standing_job.pk)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The auditor: clean when all went well, and naming what did not."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,10 @@ from reviews.services.decide import approve, reject
 from tests.house import (
     SECRET,
     bring_to,
+    courier_to,
+    job_type,
+    person,
+    program,
     seen,
     send_due,
     submit,
@@ -61,27 +66,39 @@ class World:
         return audit(self.responses, self.received)
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A receiver as anybody would write one; its address, and its ledger."""
-    ledger = tmp_path / "received.jsonl"
+    ledger = tmp_path_factory.mktemp("desk") / "received.jsonl"
     with serve(make_app(SECRET, ledger)) as served:
         yield f"{served.url}/approved", ledger
 
 
-@pytest.fixture
-def world(note, shop, ann, courier, provider, desk) -> World:
+@pytest.fixture(scope="module")
+def standing_world(standing, provider_server, desk) -> World:
     url, ledger = desk
+    note, shop, ann = job_type(), program(), person("ann", "Reviewers")
     webhook(url, note)
-    first, second = (bring_to("awaiting_review", submit(shop), courier) for _ in "ab")
+    with courier_to(provider_server) as courier:
+        first, second = (
+            bring_to("awaiting_review", submit(shop), courier) for _ in "ab"
+        )
     one, other = (Review.objects.get(job=job) for job in (first, second))
     approve(one, by=ann, seen=seen(one), comment="Good.")
     reject(other, by=ann, seen=seen(other), comment="No.")
     send_due()
     third = cancel_job(submit(shop), by=shop)
+    return World(first, second, third, sandbox=provider_server.url, ledger=ledger)
+
+
+@pytest.fixture
+def world(standing_world, db, tmp_path: Path) -> World:
+    """With a ledger of its own, as it was after the one delivery."""
+    ledger = Path(shutil.copy(standing_world.ledger, tmp_path))
+    jobs = standing_world.delivered, standing_world.rejected, standing_world.cancelled
     return World(
-        *(Job.objects.get(pk=job.pk) for job in (first, second, third)),
-        sandbox=provider.url,
+        *(Job.objects.get(pk=job.pk) for job in jobs),
+        sandbox=standing_world.sandbox,
         ledger=ledger,
     )
 

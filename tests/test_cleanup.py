@@ -57,9 +57,11 @@ from reviews.services.decide import approve, reject
 from tests.house import (
     api,
     bring_to,
+    courier_to,
     job_type,
     person,
     problem,
+    program,
     seen,
     send_due,
     submit,
@@ -74,13 +76,17 @@ SOURCE = {"title": "Log", "url": "https://log.example/", "text": f"A {WORD} eats
 CITED = f"Question: What does it eat?\n\nSources:\n{json.dumps([SOURCE])}"
 
 
-@pytest.fixture
-def kept(db: None) -> JobType:
-    """A type whose content is kept for a month, and the provider's no longer."""
+def type_that_is_kept() -> JobType:
     made = job_type(tools=[{"type": "web_search"}])
     made.keep_days, made.deletes_at_provider = KEEP, True
     made.save()
     return made
+
+
+@pytest.fixture
+def kept(db: None) -> JobType:
+    """A type whose content is kept for a month, and the provider's no longer."""
+    return type_that_is_kept()
 
 
 @pytest.fixture
@@ -89,13 +95,14 @@ def mona(db: None) -> User:
     return person("mona", "Managers")
 
 
-@pytest.fixture
-def delivered(kept, shop, ann, courier, httpserver) -> Job:
-    """A job with content wherever there can be some, long over in a month."""
-    httpserver.expect_request("/desk").respond_with_data(f"{WORD} got it")
-    webhook(httpserver.url_for("/desk"), kept)
+@pytest.fixture(scope="module")
+def standing_delivered(standing, provider_server, make_httpserver) -> Job:
+    make_httpserver.expect_request("/desk").respond_with_data(f"{WORD} got it")
+    shop, ann = program(), person("ann", "Reviewers")
+    webhook(make_httpserver.url_for("/desk"), type_that_is_kept())
     job = submit(shop, CITED, title=f"About {WORD}", metadata={"bird": WORD})
-    job = bring_to("awaiting_review", job, courier)
+    with courier_to(provider_server) as courier:
+        job = bring_to("awaiting_review", job, courier)
     review = Review.objects.get(job=job)
     Check.objects.create(review=review, kind="person", name="x", question="?", why=WORD)
     attempt = job.attempts.get()
@@ -115,6 +122,12 @@ def delivered(kept, shop, ann, courier, httpserver) -> Job:
     job.refresh_from_db()
     assert job.status == "delivered"
     return job
+
+
+@pytest.fixture
+def delivered(standing_delivered, db) -> Job:
+    """A job with content wherever there can be some, long over in a month."""
+    return Job.objects.get(pk=standing_delivered.pk)
 
 
 @pytest.fixture

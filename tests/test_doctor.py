@@ -34,8 +34,11 @@ from reviews.services.decide import approve
 from reviews.services.sending import claim_deliveries
 from tests.house import (
     bring_to,
+    courier_to,
+    job_type,
     mailbox,
     person,
+    program,
     seen,
     send_due,
     submit,
@@ -59,13 +62,16 @@ class World:
         return Job.objects.get(pk=getattr(self, name).pk)
 
 
-@pytest.fixture
-def world(note, shop, ann, courier, httpserver) -> World:
-    httpserver.expect_request("/desk").respond_with_data("thanks")
-    webhook(httpserver.url_for("/desk"), note)
-    waiting, approved, delivered = (
-        bring_to("awaiting_review", submit(shop), courier) for _ in range(3)
-    )
+@pytest.fixture(scope="module")
+def standing_world(standing, provider_server, make_httpserver) -> World:
+    make_httpserver.expect_request("/desk").respond_with_data("thanks")
+    note, shop, ann = job_type(), program(), person("ann", "Reviewers")
+    webhook(make_httpserver.url_for("/desk"), note)
+    jobs = [submit(shop) for _ in range(3)]
+    with courier_to(provider_server) as courier:
+        waiting, approved, delivered = (
+            bring_to("awaiting_review", job, courier) for job in jobs
+        )
     for job in (delivered, approved):
         review = Review.objects.get(job=job)
         approve(review, by=ann, seen=seen(review), comment="Good.")
@@ -77,6 +83,12 @@ def world(note, shop, ann, courier, httpserver) -> World:
     begun.response_id, begun.accepted_at = "resp_running", begun.created_at
     begun.save()
     return World(submit(shop), running, waiting, approved, delivered)
+
+
+@pytest.fixture
+def world(standing_world, db, httpserver) -> World:
+    httpserver.expect_request("/desk").respond_with_data("thanks")
+    return World(**{place: standing_world.now(place) for place in vars(standing_world)})
 
 
 def rows_of(job: Job) -> Any:

@@ -208,7 +208,7 @@ def test_what_has_arrived_is_not_sent_again(
 
 
 def test_a_slow_receiver_delays_nobody(
-    transactional_db, note, review, ann, httpserver, at, monkeypatch
+    transactional_db, note, shop, ann, courier, httpserver, at, monkeypatch
 ):
     """The slow one answers once the quick one has got its own: together, or never."""
     monkeypatch.setattr(hooks, "PATIENCE", 5.0)
@@ -228,6 +228,7 @@ def test_a_slow_receiver_delays_nobody(
     with receiver(be_slow) as url:
         slow = webhook(url, note, name="slow")
         webhook(f"{at}/quick", note, name="quick")
+        review = bring_to("awaiting_review", submit(shop), courier).reviews.get()
         approve(review, by=ann, seen=seen(review))
         an_hour_ago = timezone.now() - timedelta(hours=1)
         Delivery.objects.filter(destination=slow).update(wake_at=an_hour_ago)
@@ -286,11 +287,12 @@ def test_what_cannot_be_sent_fails_and_hurts_nobody(
 
 
 def test_the_outbox_sends_until_its_row_is_ended(
-    transactional_db, note, review, ann, httpserver, at, monkeypatch
+    transactional_db, note, shop, ann, courier, httpserver, at, monkeypatch
 ):
     monkeypatch.setattr(pulse, "EVERY", 0)
     httpserver.expect_request("/desk").respond_with_handler(end_the_outbox)
     webhook(f"{at}/desk", note)
+    review = bring_to("awaiting_review", submit(shop), courier).reviews.get()
     approve(review, by=ann, seen=seen(review))
 
     assert outbox() == {"handled": 1}

@@ -51,8 +51,10 @@ class Servers:
     def wait(self) -> None:
         """Until all are at work."""
         began = timezone.now()
-        for name in ("sandbox", "receiver", "web"):
-            self._wait_for(name, partial(_is_up, f"{self._urls[name]}/healthz"))
+        with httpx2.Client(timeout=5, trust_env=False) as http:
+            for name in ("sandbox", "receiver", "web"):
+                url = f"{self._urls[name]}/healthz"
+                self._wait_for(name, partial(_is_up, http, url))
         self._wait_for("worker", partial(_beats_since, began))
 
     def are_at_work(self, since: datetime) -> bool:
@@ -91,9 +93,9 @@ class Servers:
         return int(self._urls[name].rpartition(":")[2])
 
 
-def _is_up(url: str) -> bool:
+def _is_up(http: httpx2.Client, url: str) -> bool:
     try:
-        return httpx2.get(url, timeout=5, trust_env=False).is_success
+        return http.get(url).is_success
     except httpx2.TransportError:
         return False
 
