@@ -121,9 +121,9 @@ def courier(provider: Served) -> Iterator[Courier]:
 def courier_to(provider: Served) -> Iterator[Courier]:
     """For rows that stand longer than the settings of a test."""
     url, key = provider.base_url, "sk-tests"
-    with override_settings(OPENAI_BASE_URL=url, OPENAI_API_KEY=key):
-        with Courier() as courier:
-            yield courier
+    asked = override_settings(OPENAI_BASE_URL=url, OPENAI_API_KEY=key)
+    with asked, Courier() as courier:
+        yield courier
 
 
 @pytest.fixture
