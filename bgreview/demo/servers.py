@@ -59,7 +59,9 @@ class Servers:
 
     def are_at_work(self, since: datetime) -> bool:
         """Whether the web server answers, and both clusters showed life since then."""
-        return _is_up(f"{self._urls['web']}/healthz") and _beats_since(since)
+        with httpx2.Client(timeout=5, trust_env=False) as http:
+            answers = _is_up(http, f"{self._urls['web']}/healthz")
+        return answers and _beats_since(since)
 
     def pid(self, name: str) -> int:
         return self._house.pid(name)
