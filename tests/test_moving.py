@@ -68,7 +68,9 @@ def test_of_equal_passages_the_nearest_counts_once_its_own_is_gone():
 
 
 def test_a_word_is_not_found_inside_another():
-    assert moved("We like steam.", span_of("We like tea.", "tea"), "We like tea.") is None
+    assert (
+        moved("We like steam.", span_of("We like tea.", "tea"), "We like tea.") is None
+    )
 
 
 def test_half_a_word_that_was_cited_is_found_again():

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
-from reviews.admin import job_verbs
+from reviews.admin import edit_page, job_verbs
 from reviews.models import Review
 
 
@@ -113,6 +113,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/decide/", wrap(self.decide), name="reviews_review_decide"),
+            path("<int:pk>/edit/", wrap(self.edit), name="reviews_review_edit"),
             path(
                 "job/<int:pk>/<slug:verb>/",
                 wrap(job_verbs.act),
@@ -128,3 +129,6 @@ class ReviewAdmin(ReadOnlyAdmin):
 
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
         return views.decide(self.admin_site, request, str(pk))
+
+    def edit(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return edit_page.edit(self.admin_site, request, str(pk))
