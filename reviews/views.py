@@ -29,9 +29,24 @@ from reviews.services.decide import (
     reject,
     why_not_decide,
 )
+from reviews.services.request_changes import request_changes
 from reviews.services.seen import what_is_seen
 
-SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
+
+def _request_changes(review: Review, *, comment: str, **seen_by: Any) -> Decision:
+    return request_changes(review, feedback=comment.splitlines(), **seen_by)
+
+
+SERVICES: dict[str, Callable[..., Decision]] = {
+    "approve": approve,
+    "reject": reject,
+    "request_changes": _request_changes,
+}
+DONE = {
+    "approve": "was approved",
+    "reject": "was rejected",
+    "request_changes": "went back to the model",
+}
 DECIDE = "reviews.decide_review"
 
 
@@ -95,7 +110,7 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(site, request, review, form=form, refusal=refusal, status=403)
-    return _to_next(request, review, "was " + Decision.Verdict(given["verdict"]).label)
+    return _to_next(request, review, DONE[given["verdict"]])
 
 
 def _is_repeated(review: Review, request: HttpRequest, given: dict[str, Any]) -> bool:
