@@ -4,6 +4,7 @@ from datetime import datetime
 
 from jobs.lifecycle import Move, move_all
 from jobs.models import Attempt, Job
+from jobs.services.supply import answer_by, keep_waiting
 
 Status = Job.Status
 
@@ -30,6 +31,16 @@ def end_overdue(jobs: list[Job], now: datetime) -> None:
             for job in unreviewed
         ]
     )
+
+
+def end_unanswered_calls(jobs: list[Job], now: datetime) -> None:
+    """Give up those of these locked jobs for whose calls nobody came in time."""
+    in_vain = [job for job in jobs if answer_by(job) <= now]
+    note = "Nobody answered the model's calls in time."
+    move_all([Move(job, Status.ABANDONED, note=note) for job in in_vain])
+    for job in jobs:
+        if job not in in_vain:
+            keep_waiting(job)
 
 
 def close_attempts(jobs: list[Job], now: datetime) -> None:
