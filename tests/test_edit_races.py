@@ -38,7 +38,7 @@ def asks(review: Review, by):
 
 
 def test_editing_and_approving_at_once_one_wins(waiting, ann, bob):  # noqa: F811
-    reviews = reviews_like(waiting, rounds(40))
+    reviews = reviews_like(waiting, rounds(16))
     outcomes = at_once(
         [edits(review, ann) for review in reviews],
         [decides(approve, review, bob) for review in reviews],
@@ -58,7 +58,7 @@ def test_editing_and_approving_at_once_one_wins(waiting, ann, bob):  # noqa: F81
 
 
 def test_asking_and_approving_at_once_one_wins(waiting, ann, bob):  # noqa: F811
-    reviews = reviews_like(waiting, rounds(40))
+    reviews = reviews_like(waiting, rounds(16))
     outcomes = at_once(
         [asks(review, ann) for review in reviews],
         [decides(approve, review, bob) for review in reviews],

@@ -90,9 +90,9 @@ def test_characters_beyond_the_basic_plane_count_as_one():
 
 @pytest.mark.parametrize("line", ["\n", "Same words, again and again.\n", "[" * 400])
 def test_a_monotonous_text_takes_no_long_time(line):
-    old = line * (200_000 // len(line))
+    old = line * (100_000 // len(line))
     began = time.process_time()
     mover = Mover(old, f"New.\n{old}")
-    for start in range(0, 30_000, 100):
+    for start in range(0, 30_000, 300):
         mover.move(Span(start, start + 50, old[start : start + 50].strip()))
     assert time.process_time() - began < 3

@@ -17,7 +17,7 @@ from jobs.rendering.values import too_much
 
 CONTEXT = 2  # unchanged lines shown around a change
 MOST_WORDS = 4_000  # on both sides of one change; more are not compared word by word
-_WORDS = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 SKIPPED = '<span class="skipped">…</span>\n'
 SAME = '<p class="quiet">Nothing was changed.</p>'
