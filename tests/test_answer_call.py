@@ -452,3 +452,14 @@ def test_over_the_api_the_same_guards_hold(call, ann, bob, olivia, shop):
     say(call, bob)
     problem(api(ann).post(outputs(call), given(call, output="x")), 409)
     assert ToolDecision.objects.count() == 1
+
+
+def test_a_service_account_answers_nothing_whatever_its_rights(call):
+    for name, fields in [("program", {"is_staff": False}), ("robot", {})]:
+        account = person(name, "Reviewers", **fields)
+        if name == "robot":
+            account.set_unusable_password()
+            account.save()
+        answer = api(account).post(outputs(call), given(call, output="x"))
+        assert "service account" in problem(answer, 403)["detail"]
+    assert ToolCall.objects.get().is_open

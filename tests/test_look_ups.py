@@ -16,7 +16,7 @@ from jobs.services.claim import claim_jobs
 from jobs.services.look_ups import LEASE, LookUp, claim_look_ups, note_look_up
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
-from tests import handlers
+from tests import look_up_handlers as handlers
 from tests.house import bring_to, job_type, submit, sweep_until
 
 ASKS = "Where is order 7? [sandbox:function-call]"
@@ -36,7 +36,7 @@ TOOL = {
 @pytest.fixture
 def lookups(settings) -> dict[str, str]:
     """The handlers there are, to be changed by a test."""
-    settings.TOOL_HANDLERS = {"find": "tests.handlers.find"}
+    settings.TOOL_HANDLERS = {"find": "tests.look_up_handlers.find"}
     handlers.asked.clear()
     return settings.TOOL_HANDLERS
 
@@ -88,7 +88,7 @@ def test_a_look_up_answers_itself_and_the_run_goes_on(asking, courier):
 
 
 def test_a_handler_may_read_our_own_database(transactional_db, lookups, shop, courier):
-    lookups["find"] = "tests.handlers.count_people"
+    lookups["find"] = "tests.look_up_handlers.count_people"
     job_type("ask", tools=[TOOL])
     bring_to("awaiting_review", submit(shop, ASKS, of="ask"), courier)
     assert ToolCall.objects.get().answer == "1 people"
@@ -97,11 +97,11 @@ def test_a_handler_may_read_our_own_database(transactional_db, lookups, shop, co
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("tests.handlers.breaks", "LookupError: no such order"),
-        ("tests.handlers.hangs", "no answer within"),
-        ("tests.handlers.says_too_much", "more than 200,000 characters"),
-        ("tests.handlers.changes", "not marked reads_only"),
-        ("tests.handlers.missing", "cannot be imported"),
+        ("tests.look_up_handlers.breaks", "LookupError: no such order"),
+        ("tests.look_up_handlers.hangs", "no answer within"),
+        ("tests.look_up_handlers.says_too_much", "more than 200,000 characters"),
+        ("tests.look_up_handlers.changes", "not marked reads_only"),
+        ("tests.look_up_handlers.missing", "cannot be imported"),
     ],
 )
 def test_what_gives_no_answer_is_left_to_a_person(
@@ -134,7 +134,7 @@ def test_arguments_that_are_no_object_are_left_to_a_person(lookups, shop, courie
 
 
 def test_an_approval_request_never_answers_itself(lookups, shop, note, courier):
-    lookups["records · change_record"] = "tests.handlers.find"
+    lookups["records · change_record"] = "tests.look_up_handlers.find"
     job = submit(shop, "Change it. [sandbox:mcp-approval]")
     job = bring_to("requires_action", job, courier)
     assert ToolCall.objects.get().name == "records · change_record"
@@ -220,10 +220,10 @@ def test_past_the_deadline_nothing_is_looked_up(waiting, courier):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("tests.handlers.find", ""),
-        ("tests.handlers.changes", "not marked reads_only"),
-        ("tests.handlers.nothing", "no function"),
-        ("tests.handlers.missing", "cannot be imported"),
+        ("tests.look_up_handlers.find", ""),
+        ("tests.look_up_handlers.changes", "not marked reads_only"),
+        ("tests.look_up_handlers.nothing", "no function"),
+        ("tests.look_up_handlers.missing", "cannot be imported"),
         ("nonsense", "cannot be imported"),
         ("", "cannot be imported"),
     ],

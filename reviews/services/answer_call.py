@@ -69,10 +69,13 @@ def answer_calls(
 def why_not_answer(job: Job, person: User) -> str:
     """Why this person may not answer the calls of this job; empty when they may.
 
-    The right, and the terms on which its results are decided: group and four eyes.
+    The right, being a person, and the terms on which its results are decided: group
+    and four eyes.
     """
     if not person.has_perm(RIGHT):
         return f"{name_of(person)} lacks the right {RIGHT}."
+    if not (person.is_staff and person.has_usable_password()):
+        return f"{name_of(person)} is a service account: people answer calls."
     terms = terms_of(job)
     if terms.group and not person.groups.filter(name=terms.group).exists():
         return f"Only members of {terms.group} decide on this job."
