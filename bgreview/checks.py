@@ -54,7 +54,7 @@ def tool_handlers_only_read(app_configs: Any, **kwargs: Any) -> list[CheckMessag
         Error(
             f"TOOL_HANDLERS: {name}={path}: {why}",
             hint="Name a function that is marked with jobs.kit.handlers.reads_only.",
-            id="bgreview.E007",
+            id="bgreview.E008",
         )
         for name, path in settings.TOOL_HANDLERS.items()
         if (why := why_unfit(path))

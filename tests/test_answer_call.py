@@ -16,6 +16,7 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import EvidenceTrace, Job, ToolCall
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
+from jobs.services.retry import retry_job
 from jobs.services.submit import InvalidInput
 from jobs.services.supply import ANSWER_WITHIN, AlreadyAnswered
 from jobs.services.verify import broken_links
@@ -209,6 +210,18 @@ def test_what_the_job_did_not_ask_cannot_be_answered(call, ann):
     said = Said("call_unheard_of", "answer", call.call_hash, "1")
     with pytest.raises(InvalidInput, match="made no such call"):
         answer_calls(call.attempt.job, [said], by=ann)
+
+
+def test_what_an_earlier_run_asked_is_waited_for_no_more(call, ann, olivia, courier):
+    job = cancel_job(Job.objects.get(), by=olivia)
+    retry_job(job, by=person("otto", "Operators"))
+    job = bring_to("requires_action", Job.objects.get(), courier)
+    newer = ToolCall.objects.latest("pk")
+    assert list(ToolCall.objects.open()) == [newer]
+    with pytest.raises(InvalidInput, match="made no such call"):
+        say(call, ann)
+    say(newer, ann)
+    assert Job.objects.get().status == "queued"
 
 
 @pytest.mark.parametrize("verb", ["update", "delete"])

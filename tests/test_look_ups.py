@@ -133,6 +133,17 @@ def test_arguments_that_are_no_object_are_left_to_a_person(lookups, shop, courie
     assert handlers.asked == []
 
 
+def test_a_function_that_its_type_does_not_offer_is_left_to_a_person(
+    lookups, note, shop, courier
+):
+    lookups["look_up"] = lookups["find"]
+    job = bring_to("requires_action", submit(shop, ASKS), courier)
+    sweep_until(courier, lambda: job.events.filter(kind="tool_call").exists())
+    assert "offers no function" in job.events.get(kind="tool_call").note
+    assert ToolCall.objects.get().is_open
+    assert handlers.asked == []
+
+
 def test_an_approval_request_never_answers_itself(lookups, shop, note, courier):
     lookups["records · change_record"] = "tests.look_up_handlers.find"
     job = submit(shop, "Change it. [sandbox:mcp-approval]")
@@ -230,6 +241,6 @@ def test_past_the_deadline_nothing_is_looked_up(waiting, courier):
 )
 def test_a_handler_that_may_not_answer_is_told_at_start(lookups, path, said):
     lookups["find"] = path
-    found = [str(error) for error in run_checks() if error.id == "bgreview.E007"]
+    found = [str(error) for error in run_checks() if error.id == "bgreview.E008"]
     assert len(found) == bool(said)
     assert all(said in error for error in found)

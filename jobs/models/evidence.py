@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from jobs.models.attempt import Attempt
 from jobs.models.job import Status
@@ -86,9 +87,11 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
     """What is asked of calls, with business names."""
 
     def open(self) -> Self:
-        """Those that a job waits for."""
+        """Those that a job waits for: of its last run, and while it does."""
+        of_job = Attempt.objects.filter(job=OuterRef("attempt__job"))
+        later = of_job.filter(number__gt=OuterRef("attempt__number"))
         waits = {"attempt__job__status": Status.REQUIRES_ACTION}
-        return self.filter(answered_at=None, **waits)
+        return self.filter(~Exists(later), answered_at=None, **waits)
 
     def to_look_up(self, names: Iterable[str]) -> Self:
         """Those that answer themselves, by handlers of these names."""

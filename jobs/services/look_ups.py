@@ -24,6 +24,7 @@ from jobs.models.job import JobQuerySet
 from jobs.services.errands import LEASE
 from jobs.services.supply import (
     CALL,
+    FUNCTION,
     LONGEST_ANSWER,
     go_on_if_answered,
     keep_waiting,
@@ -90,7 +91,7 @@ def note_look_up(found: LookUp) -> None:
             continue  # a person was quicker
         call.attempt.job = job
         if isinstance(reply, Unanswered):
-            _leave_to_people(job, [call], str(reply), now)
+            _leave_to_people(job, call, str(reply), now)
         else:
             record_answer(call, reply, now=now)
     if not go_on_if_answered(job, actor=SYSTEM, now=now):
@@ -98,22 +99,34 @@ def note_look_up(found: LookUp) -> None:
 
 
 def _claim(due: JobQuerySet, room: int, now: datetime) -> list[LookUp]:
-    taken, lease = [], now + LEASE
-    for job in due.select_for_update(skip_locked=True, of=("self",))[:room]:
-        names = settings.TOOL_HANDLERS
-        calls = list(_open_calls(job).to_look_up(names).select_related("attempt"))
-        job.lost_leases += job.lease_until is not None
-        if why := _why_not_again(job):
-            _leave_to_people(job, calls, why, now)
-            keep_waiting(job)
-            continue
-        job.wake_at = job.lease_until = lease
-        job.save(update_fields=["wake_at", "lease_until", "lost_leases"])
-        taken.append(LookUp(job, calls, lease))
-    return taken
+    rows = due.select_related("version")
+    jobs = rows.select_for_update(skip_locked=True, of=("self",))[:room]
+    taken = (_take(job, now) for job in jobs)
+    return [look_up for look_up in taken if look_up is not None]
 
 
-def _why_not_again(job: Job) -> str:
+def _take(job: Job, now: datetime) -> LookUp | None:
+    """Lease a locked job, unless all its calls are left to people."""
+    names = settings.TOOL_HANDLERS
+    calls = list(_open_calls(job).to_look_up(names).select_related("attempt"))
+    job.lost_leases += job.lease_until is not None
+    for call in [*calls]:
+        if why := _why_not(job, call):
+            _leave_to_people(job, call, why, now)
+            calls.remove(call)
+    if not calls:
+        keep_waiting(job)
+        return None
+    job.wake_at = job.lease_until = now + LEASE
+    job.save(update_fields=["wake_at", "lease_until", "lost_leases"])
+    return LookUp(job, calls, job.lease_until)
+
+
+def _why_not(job: Job, call: ToolCall) -> str:
+    """Why no handler is asked."""
+    tools = job.version.tools
+    if not any(t.get("name") == call.name and t["type"] == FUNCTION for t in tools):
+        return "Its type offers no function of this name."
     if job.lost_leases >= SUSPECT:
         return "Whoever asked its handler died, twice."
     turns = job.attempts.filter(reason=Attempt.Reason.TOOL_OUTPUTS).count()
@@ -124,14 +137,10 @@ def _open_calls(job: Job) -> Any:
     return ToolCall.objects.filter(attempt__job=job).open()
 
 
-def _leave_to_people(job: Job, calls: list[ToolCall], why: str, now: datetime) -> None:
-    ids = [call.pk for call in calls]
-    ToolCall.objects.filter(pk__in=ids).update(handler_failed_at=now)
-    lines = [
-        Line(job.history, CALL, f"{call.name} waits for a person. {why}")
-        for call in calls
-    ]
-    add_events(lines, now=now)
+def _leave_to_people(job: Job, call: ToolCall, why: str, now: datetime) -> None:
+    ToolCall.objects.filter(pk=call.pk).update(handler_failed_at=now)
+    note = f"{call.name} waits for a person. {why}"
+    add_events([Line(job.history, CALL, note)], now=now)
 
 
 def _as_answer(found: Any) -> str:

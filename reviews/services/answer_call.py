@@ -21,6 +21,7 @@ from jobs.services.supply import (
     AlreadyAnswered,
     go_on_if_answered,
     record_answer,
+    waiting_attempt,
 )
 from reviews.models import ToolDecision
 from reviews.services.decide import StalePage
@@ -87,7 +88,7 @@ def why_not_answer(job: Job, person: User) -> str:
 def _find(job: Job, said: Said) -> ToolCall:
     """The call, if it is open and still is what was seen."""
     calls = ToolCall.objects.select_related("attempt", "answered_by")
-    call = calls.filter(attempt__job=job, call_id=said.call_id).last()
+    call = calls.filter(attempt=waiting_attempt(job), call_id=said.call_id).first()
     if call is None:
         raise InvalidInput({said.call_id: ["This job made no such call."]})
     call.attempt.job = job
