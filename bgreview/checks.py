@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from jobs.kit.handlers import why_unfit
 from jobs.provider.webhook_secrets import SHORTEST, is_real
 
 PROVIDERS = ("openai", "sandbox")
@@ -43,6 +44,20 @@ def webhook_secrets_are_real(app_configs: Any, **kwargs: Any) -> list[CheckMessa
         )
         for place, secret in enumerate(settings.OPENAI_WEBHOOK_SECRETS, 1)
         if not is_real(secret)
+    ]
+
+
+@register(Tags.security)
+def tool_handlers_only_read(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What answers the model unseen can be found, and says that it only reads."""
+    return [
+        Error(
+            f"TOOL_HANDLERS: {name}={path}: {why}",
+            hint="Name a function that is marked with jobs.kit.handlers.reads_only.",
+            id="bgreview.E008",
+        )
+        for name, path in settings.TOOL_HANDLERS.items()
+        if (why := why_unfit(path))
     ]
 
 

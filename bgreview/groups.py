@@ -33,6 +33,7 @@ GROUPS = {
         *VIEW_REVIEWS,
         "reviews.claim_review",
         "reviews.decide_review",
+        "jobs.answer_toolcall",
     ],
     "Managers": [
         *VIEW_JOBS,

@@ -72,8 +72,10 @@ def _waiting(person: Any, counts: dict[str, int]) -> list[Tile]:
         "reviews.decide_review"
     ):
         tiles.append(_review_tile())
-    action = counts[Job.Status.REQUIRES_ACTION]
-    tiles.append(Tile("Need an answer", action, _jobs_url("requires_action"), "wait"))
+    action, url = counts[Job.Status.REQUIRES_ACTION], _jobs_url("requires_action")
+    if person.has_perm("jobs.answer_toolcall"):
+        url = reverse("admin:jobs_toolcall_changelist")
+    tiles.append(Tile("Need an answer", action, url, "wait"))
     if person.has_perm("reviews.view_delivery"):
         tiles.append(_delivery_tile())
     findings = Finding.objects.open().count()

@@ -33,6 +33,9 @@ OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1"
 _SECRETS = env.str("OPENAI_WEBHOOK_SECRET", default="")
 OPENAI_WEBHOOK_SECRETS = [s.strip() for s in _SECRETS.split(",")] if _SECRETS else []
 
+# name=path.to.function, comma-separated: look-ups that answer the model by themselves
+TOOL_HANDLERS = env.dict("TOOL_HANDLERS", default={})
+
 # ---- apps ------------------------------------------------------------------------
 INSTALLED_APPS = [
     "bgreview.apps.FrontDoorConfig",

@@ -1,10 +1,14 @@
 """The side bar: where a person may go, in the order in which work is done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from jobs.models import ToolCall
 from reviews.models import Review
 
 VIEW_JOBS = ("jobs.view_job", "jobs.view_all_jobs", "jobs.submit_job")
@@ -41,10 +45,16 @@ class Group:
 
 
 QUEUE = "admin:reviews_review_changelist"
+CALLS = "admin:jobs_toolcall_changelist"
+COUNTED: dict[str, Callable[[], QuerySet[Any]]] = {
+    QUEUE: Review.objects.open,
+    CALLS: ToolCall.objects.open,
+}
 PLACES: dict[str, list[Place]] = {
     "": [
         Place("Overview", "overview", "admin:index"),
         Place("Review queue", "queue", QUEUE, VIEW_REVIEWS),
+        Place("Calls to answer", "info", CALLS, ("jobs.answer_toolcall",)),
         Place("Jobs", "jobs", "admin:jobs_job_changelist", VIEW_JOBS),
         Place(
             "Deliveries",
@@ -125,7 +135,8 @@ def _may(request: HttpRequest, place: Place) -> bool:
 
 def _entry(place: Place) -> Entry:
     args = ["django_q"] if place.view == "admin:app_list" else []
-    count = Review.objects.open().count() if place.view == QUEUE else 0
+    counted = COUNTED.get(place.view)
+    count = counted().count() if counted else 0
     return Entry(place.name, place.icon, reverse(place.view, args=args), count=count)
 
 

@@ -6,16 +6,18 @@ The sweep's own thread stays plain synchronous Django; between the two are queue
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.models import Pause
+from jobs.models import Pause, ToolCall
 from jobs.provider.base import Phase, Provider, ProviderFault
 from jobs.provider.factory import open_provider
 from jobs.services.errands import Errand, Kind
 from jobs.services.inquiries import Inquiry
+from jobs.services.look_ups import SECONDS, LookUp, Unanswered, look_up
 
 ROOM = 200  # requests in flight
 CLOSING = 15  # seconds for the last requests and the client
@@ -29,12 +31,15 @@ class Probe:
     reply: ProviderFault | None = None
 
 
+Carried = Errand | Inquiry | Probe | LookUp
+
+
 class Courier:
     """`with Courier() as courier`: send errands, collect them with their replies."""
 
     def __enter__(self) -> Self:
         self.in_flight = 0
-        self._back: SimpleQueue[Errand | Inquiry | Probe] = SimpleQueue()
+        self._back: SimpleQueue[Carried] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -56,14 +61,14 @@ class Courier:
     def room(self) -> int:
         return ROOM - self.in_flight
 
-    def send(self, errands: Iterable[Errand | Inquiry | Probe]) -> None:
+    def send(self, errands: Iterable[Carried]) -> None:
         for errand in errands:
             self.in_flight += 1
             asyncio.run_coroutine_threadsafe(self._carry(errand), self._loop)
 
-    def collect(self, *, wait: float, most: int) -> list[Errand | Inquiry | Probe]:
+    def collect(self, *, wait: float, most: int) -> list[Carried]:
         """Those that are back: waits for one, and takes what is there with it."""
-        found: list[Errand | Inquiry | Probe] = []
+        found: list[Carried] = []
         try:
             found.append(self._back.get(timeout=wait))
             while len(found) < most:
@@ -73,7 +78,11 @@ class Courier:
         self.in_flight -= len(found)
         return found
 
-    async def _carry(self, errand: Errand | Inquiry | Probe) -> None:
+    async def _carry(self, errand: Carried) -> None:
+        if isinstance(errand, LookUp):
+            errand.replies = await asyncio.gather(*map(self._look_up, errand.calls))
+            self._back.put(errand)
+            return
         try:
             if isinstance(errand, Probe):
                 await self._provider.probe()
@@ -105,6 +114,31 @@ class Courier:
     async def _inquire(self, inquiry: Inquiry) -> Any:
         ask = self._provider.cancel if inquiry.stops else self._provider.look
         return await ask(inquiry.receipt.response_id)
+
+    async def _look_up(self, call: ToolCall) -> str | Unanswered:
+        """In a thread of its own: it cannot be ended, only waited for no longer."""
+        told: asyncio.Future[str | Unanswered] = self._loop.create_future()
+
+        def tell(answer: str | Unanswered) -> None:
+            if not told.done():
+                told.set_result(answer)
+
+        def work() -> None:
+            try:
+                answer: str | Unanswered = look_up(call)
+            except Unanswered as why:
+                answer = why
+            except BaseException as error:
+                answer = Unanswered(f"{type(error).__name__}: {error}"[:500])
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(tell, answer)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await told
+        except TimeoutError:
+            return Unanswered(f"Its handler gave no answer within {SECONDS} s.")
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(CLOSING)

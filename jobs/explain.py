@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Max
 from django.utils import timezone
 
-from jobs.models import Job, Pause, StartLimit
+from jobs.models import Job, Pause, StartLimit, ToolCall
 from jobs.policy.failures import RULES, FailureClass
 
 Status = Job.Status
@@ -97,10 +98,13 @@ def _running(job: Job) -> Explanation:
 
 @explains(Status.REQUIRES_ACTION)
 def _requires_action(job: Job) -> Explanation:
-    sentence = "The model asks for answers before it goes on."
-    return Explanation(
-        sentence, "answer its calls", "reviewers", "answers", None, job.deadline_at
-    )
+    calls = ToolCall.objects.filter(attempt__job=job).open()
+    count, since = calls.count(), calls.aggregate(at=Max("attempt__ended_at"))["at"]
+    asked = "an answer" if count == 1 else f"{count} answers"
+    sentence = f"The model asks for {asked} before it goes on."
+    by = max(job.wake_at or job.deadline_at, timezone.now())
+    what = "answer its call" if count == 1 else "answer its calls"
+    return Explanation(sentence, what, "reviewers", "answers", since, by)
 
 
 @explains(Status.COMPLETED)

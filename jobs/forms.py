@@ -57,6 +57,8 @@ class LinesField(forms.CharField):
 class InputForm(forms.Form):
     """A field named "input.x" for each property x; `given`: what stands in them."""
 
+    ROOT = "input"  # what errors call the whole
+
     def __init__(
         self,
         schema: Schema,
@@ -79,15 +81,16 @@ class InputForm(forms.Form):
             field.initial = known.get(name, part.get("default", field.initial))
             if name in required:
                 field.widget.attrs["aria-required"] = "true"
-            self.fields[f"input.{name}"] = field
+            self.fields[f"{self.ROOT}.{name}"] = field
 
     @property
     def input_fields(self) -> list[forms.BoundField]:
-        return [self[f"input.{name}"] for name in self.properties]
+        return [self[f"{self.ROOT}.{name}"] for name in self.properties]
 
     def given(self) -> dict[str, Any]:
         """The input as it is submitted: what was left empty is left out."""
-        values = {n: self.cleaned_data.get(f"input.{n}") for n in self.properties}
+        cleaned = self.cleaned_data
+        values = {n: cleaned.get(f"{self.ROOT}.{n}") for n in self.properties}
         return {name: v for name, v in values.items() if v is not None and v != ""}
 
     def add_errors(self, errors: dict[str, list[str]]) -> None:

@@ -18,6 +18,7 @@ from jobs.services.deletions import claim_deletions, note_deletions
 from jobs.services.errands import Errand, Kind
 from jobs.services.inquiries import Inquiry, claim_inquiries, conclude
 from jobs.services.liveness import watch_webhooks
+from jobs.services.look_ups import LookUp, claim_look_ups, note_look_up
 from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
 
@@ -57,6 +58,7 @@ def turn(courier: Courier, wait: float) -> int:
     courier.send(claim_unsettled(min(courier.room, most)))
     courier.send(claim_inquiries(min(courier.room, most)))
     courier.send(claim_deletions(min(courier.room, most)))
+    courier.send(claim_look_ups(min(courier.room, most)))
     courier.send(Probe(pause) for pause in claim_probes())
     watch_webhooks()
     return receive(courier, wait)
@@ -77,6 +79,8 @@ def receive(courier: Courier, wait: float) -> int:
             note_probe(probe.pause, probe.reply)
         elif isinstance(probe, Inquiry):
             conclude(probe)
+        elif isinstance(probe, LookUp):
+            note_look_up(probe)
     errands = [errand for errand in back if isinstance(errand, Errand)]
     note_deletions([errand for errand in errands if errand.kind is Kind.DELETE])
     answers = [errand for errand in errands if errand.kind is not Kind.DELETE]

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from jobs.explain import Explanation, explains
-from jobs.models import Job, Pause
+from jobs.models import Job, Pause, ToolCall
 from reviews.delivery.failures import advice_on
 from reviews.models import Decision, Delivery, Review
 
@@ -131,6 +131,9 @@ def _abandoned(job: Job) -> Explanation:
     sentence = f"Abandoned. {event.note if event else ''}".strip()
     if event and event.was == Status.AWAITING_REVIEW:
         what = "reopen the review if it is still wanted"
+        return Explanation(sentence, what, "reviewers", since=job.finished_at)
+    if event and ToolCall.objects.filter(attempt__job=job, answered_at=None).exists():
+        what = "reopen it if it is still wanted, and answer its calls"
         return Explanation(sentence, what, "reviewers", since=job.finished_at)
     return Explanation(sentence, since=job.finished_at)
 

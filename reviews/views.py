@@ -19,6 +19,7 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import Citation, EvidenceTrace, Result
 from jobs.rendering import render_value
 from jobs.services.rendered import html_of
+from reviews import versions
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
 from reviews.models.review import ReviewQuerySet
@@ -28,9 +29,24 @@ from reviews.services.decide import (
     reject,
     why_not_decide,
 )
+from reviews.services.request_changes import request_changes
 from reviews.services.seen import what_is_seen
 
-SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
+
+def _request_changes(review: Review, *, comment: str, **seen_by: Any) -> Decision:
+    return request_changes(review, feedback=comment.splitlines(), **seen_by)
+
+
+SERVICES: dict[str, Callable[..., Decision]] = {
+    "approve": approve,
+    "reject": reject,
+    "request_changes": _request_changes,
+}
+DONE = {
+    "approve": "was approved",
+    "reject": "was rejected",
+    "request_changes": "went back to the model",
+}
 DECIDE = "reviews.decide_review"
 
 
@@ -94,7 +110,7 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(site, request, review, form=form, refusal=refusal, status=403)
-    return _to_next(request, review, "was " + Decision.Verdict(given["verdict"]).label)
+    return _to_next(request, review, DONE[given["verdict"]])
 
 
 def _is_repeated(review: Review, request: HttpRequest, given: dict[str, Any]) -> bool:
@@ -133,7 +149,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     job, result = review.job, review.result
-    readable = _is_readable(request, review)
+    readable = is_readable(request, review)
     open_here = review.closed_at is None and readable
     why_not = why_not_decide(review, cast(User, request.user))
     context = {
@@ -158,12 +174,14 @@ def _page(
         "events": job.events.select_related("beside"),
         "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),
         **(_evidence(result) if readable else {}),
+        **(versions.what_changed(review) if readable else {}),
     }
     request.current_app = site.name
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
 
 
-def _is_readable(request: HttpRequest, review: Review) -> bool:
+def is_readable(request: HttpRequest, review: Review) -> bool:
+    """Whether this person may see its result: all may, once it is approved."""
     if review.job.erased_at:
         return False
     approved = review.job.approved_hash
@@ -175,10 +193,7 @@ def _is_readable(request: HttpRequest, review: Review) -> bool:
 def _evidence(result: Result) -> dict[str, Any]:
     """Citations, the steps behind the answer, and sources it looked at in vain."""
     citations = list(result.citations.order_by("position"))
-    source = result
-    while source.attempt_id is None and source.parent is not None:
-        source = source.parent
-    traces = list(EvidenceTrace.objects.filter(attempt=source.attempt_id))
+    traces = list(EvidenceTrace.objects.filter(attempt=result.origin.attempt_id))
     return {
         "citations": citations,
         "traces": traces,

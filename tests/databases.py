@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz",
     "SWEEPS": "1",
     "TIME_ZONE": "UTC",
+    "TOOL_HANDLERS": "",
     "WEB_DATABASE_POOL": "false",
 }
 

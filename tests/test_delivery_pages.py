@@ -239,7 +239,7 @@ def test_what_has_left_has_no_such_button_and_a_post_says_why(
 def test_an_abandoned_review_is_reopened_from_the_job_page(review, ann, shop):
     job = review.job
     job.move("abandoned")
-    assert "Reopen the review" in job_page(ann, job)
+    assert "Reopen it" in job_page(ann, job)
 
     verb_of(ann, job, "reopen")
 

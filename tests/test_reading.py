@@ -261,7 +261,7 @@ def test_what_waits_for_an_answer_is_a_call():
 
     assert said.calls == (
         Call("call_1", "function", "refund", '{"cents": 450}'),
-        Call("mcpr_1", "mcp_approval", "refund", '{"cents": 450}'),
+        Call("mcpr_1", "mcp_approval", "crm · refund", '{"cents": 450}'),
     )
     assert [step.label for step in said.steps] == ["refund", "crm · refund"]
 

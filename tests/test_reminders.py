@@ -258,7 +258,7 @@ def test_reopening_needs_a_right(abandoned, shop):
 
 
 def test_only_an_abandoned_review_is_reopened(review, ann):
-    with pytest.raises(MoveRefused, match="only a review that was abandoned"):
+    with pytest.raises(MoveRefused, match="only what was abandoned"):
         reopen_review(review.job, by=ann)
 
 
@@ -266,6 +266,6 @@ def test_what_was_given_up_before_it_had_an_answer_is_not_reviewed(note, shop, a
     job = submit(shop)
     for status in ("running", "requires_action", "abandoned"):
         job.move(status)
-    with pytest.raises(MoveRefused, match="only a review that was abandoned"):
+    with pytest.raises(MoveRefused, match="only what was abandoned"):
         reopen_review(job, by=ann)
     assert explain(job).what == ""

@@ -107,6 +107,7 @@ def test_what_was_sent_comes_back_with_an_id_and_links(program: APIClient) -> No
     own = f"http://testserver{JOBS}{job.public_id}/"
     assert said["links"]["self"] == own
     parts = {"result", "evidence", "attempts", "events", "cancel", "retry", "check"}
+    parts.add("tool-outputs")
     assert said["links"] == {"self": own} | {part: f"{own}{part}/" for part in parts}
     assert program.get(own).json() == said
 

@@ -22,7 +22,8 @@ from jobs.services.progress import progress_of
 from jobs.services.submit import LONGEST_DEADLINE, TITLE
 
 FREEFORM = "freeform"
-PARTS = ["result", "evidence", "attempts", "events", "cancel", "retry", "check"]
+PARTS = ["result", "evidence", "attempts", "events"]
+PARTS += ["cancel", "retry", "check", "tool-outputs"]
 JSON_OBJECT = {"type": "object", "additionalProperties": True}
 
 

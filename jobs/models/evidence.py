@@ -1,9 +1,14 @@
 """What an answer was based on: steps, sources, and the tools it asked for."""
 
+from collections.abc import Iterable
+from typing import Self
+
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from jobs.models.attempt import Attempt
+from jobs.models.job import Status
 from jobs.models.result import Result
 
 
@@ -78,6 +83,23 @@ class Citation(models.Model):
         return self.title or self.url or self.file
 
 
+class ToolCallQuerySet(models.QuerySet["ToolCall"]):
+    """What is asked of calls, with business names."""
+
+    def open(self) -> Self:
+        """Those that a job waits for: of its last run, and while it does."""
+        of_job = Attempt.objects.filter(job=OuterRef("attempt__job"))
+        later = of_job.filter(number__gt=OuterRef("attempt__number"))
+        waits = {"attempt__job__status": Status.REQUIRES_ACTION}
+        return self.filter(~Exists(later), answered_at=None, **waits)
+
+    def to_look_up(self, names: Iterable[str]) -> Self:
+        """Those that answer themselves, by handlers of these names."""
+        return self.open().filter(
+            kind="function", name__in=names, handler_failed_at=None
+        )
+
+
 class ToolCall(models.Model):
     """A call or approval request of the model that waits for an answer."""
 
@@ -100,9 +122,15 @@ class ToolCall(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True
     )
     answered_at = models.DateTimeField(null=True, blank=True)
+    handler_failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its handler was given up: people answer."
+    )
+
+    objects = ToolCallQuerySet.as_manager()
 
     class Meta:
         ordering = ["attempt", "pk"]
+        permissions = [("answer_toolcall", "Can answer calls of the model")]
         constraints = [
             models.UniqueConstraint(
                 fields=["attempt", "call_id"], name="one_tool_call_per_id"

@@ -112,11 +112,12 @@ class JobTypeVersion(Version):
     def render_prompt(self, given: dict[str, Any]) -> str:
         """The prompt for this input: text as it is, other values as indented JSON."""
         return Template(self.prompt_template).safe_substitute(
-            {name: _as_text(value) for name, value in given.items()}
+            {name: as_text(value) for name, value in given.items()}
         )
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as the model is shown it."""
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -54,6 +54,11 @@ class Result(models.Model):
         return f"version {self.number}"
 
     @property
+    def origin(self) -> "Result":
+        """What the model said: itself, or what it was edited from in the end."""
+        return self if self.parent is None else self.parent.origin
+
+    @property
     def content(self) -> Any:
         """The answer: a string, or the structured value."""
         return json.loads(self.body)

@@ -182,7 +182,8 @@ def _calls(item: Item) -> Iterator[Call]:
     if item.get("type") == "function_call":
         yield Call(_text(item.get("call_id")), "function", name, arguments)
     if item.get("type") == "mcp_approval_request":
-        yield Call(_text(item.get("id")), "mcp_approval", name, arguments)
+        whole = " · ".join(filter(None, [_text(item.get("server_label")), name]))
+        yield Call(_text(item.get("id")), "mcp_approval", whole, arguments)
 
 
 def _capped(steps: list[Step]) -> tuple[Step, ...]:

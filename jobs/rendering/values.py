@@ -27,7 +27,7 @@ EMPTY = '<span class="none">empty</span>'
 
 def render_value(value: Any, schema: Mapping[str, Any] | None = None) -> SafeString:
     """JSON as nested tables and lists, under the titles its schema gives."""
-    why = _too_much(value)
+    why = too_much(value)
     if why:
         return render_plain(_as_json(value, why), why=why)
     return trusted(clean(_html(value, Shape(schema or {}))))
@@ -102,7 +102,7 @@ def _records(
     )
 
 
-def _too_much(value: Any) -> str:
+def too_much(value: Any) -> str:
     """Why the value cannot be laid out, if so; without recursion, for it is hostile."""
     waiting, values, chars = [(value, 1)], 0, 0
     while waiting:

@@ -85,7 +85,7 @@ def tool_calls_of(attempt: Attempt, snapshot: Snapshot) -> list[ToolCall]:
             kind=call.kind,
             name=call.name[:NAME],
             arguments=call.arguments,
-            call_hash=digest_of([call.name, call.arguments]),
+            call_hash=digest_of([call.name[:NAME], call.arguments]),
         )
         for call_id, call in unique.items()
     ]

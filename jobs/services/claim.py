@@ -13,9 +13,10 @@ from django.utils import timezone
 from jobs.models import Attempt, Job, Pause
 from jobs.models.job import JobQuerySet
 from jobs.services.errands import LEASE, Errand, Kind
-from jobs.services.expire import end_overdue
+from jobs.services.expire import end_overdue, end_unanswered_calls
 from jobs.services.failures import end_poisoned, end_unanswered
 from jobs.services.limits import StartRoom
+from jobs.services.look_ups import answer_themselves
 from jobs.services.pauses import quota_probe
 from jobs.services.start import begin_attempts, look_at
 
@@ -66,6 +67,9 @@ def claim_unsettled(room: int) -> list[Errand]:
 def _end_overdue(due: JobQuerySet, now: datetime) -> None:
     if due.overdue(now).exists():
         end_overdue(_locked(due.overdue(now), 100), now)
+    waiting = due.filter(status=Status.REQUIRES_ACTION).exclude(answer_themselves())
+    if waiting.exists():
+        end_unanswered_calls(_locked(waiting, 100), now)
 
 
 @transaction.atomic

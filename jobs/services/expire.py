@@ -5,6 +5,7 @@ from datetime import datetime
 from jobs.lifecycle import Line, Move, add_events, move_all
 from jobs.models import Attempt, Job
 from jobs.policy.failures import FailureClass
+from jobs.services.supply import answer_by, keep_waiting
 
 Status = Job.Status
 OVERDUE = {"failure_class": "", "failure_code": "deadline"}
@@ -38,6 +39,16 @@ def end_overdue(jobs: list[Job], now: datetime) -> None:
 
 def overdue_note(job: Job) -> str:
     return f"Not completed by its deadline, {job.deadline_at:%d %b %H:%M} UTC."
+
+
+def end_unanswered_calls(jobs: list[Job], now: datetime) -> None:
+    """Give up those of these locked jobs for whose calls nobody came in time."""
+    in_vain = [job for job in jobs if answer_by(job) <= now]
+    note = "Nobody answered the model's calls in time."
+    move_all([Move(job, Status.ABANDONED, note=note) for job in in_vain])
+    for job in jobs:
+        if job not in in_vain:
+            keep_waiting(job)
 
 
 def close_attempts(jobs: list[Job], now: datetime) -> None:

@@ -47,6 +47,7 @@ from jobs.services.expire import ENDED_UNANSWERED, OVERDUE, overdue_note
 from jobs.services.failures import fail_attempt, pause_if_needed
 from jobs.services.liveness import webhooks_are_alive
 from jobs.services.pauses import end_pause
+from jobs.services.supply import look_at_calls_at
 
 log = structlog.get_logger(__name__)
 Status = Job.Status
@@ -168,8 +169,9 @@ def _follow(batch: Batch, attempt: Attempt, errand: Errand, outcome: Outcome) ->
             _store_answer(batch, attempt, snapshot, outcome)
         case RequiresAction() if isinstance(snapshot, Snapshot):
             end_attempt(batch, attempt, snapshot, "waits for answers")
-            batch.tool_calls += answers.tool_calls_of(attempt, snapshot)
-            waits = {"wake_at": job.deadline_at}
+            calls = answers.tool_calls_of(attempt, snapshot)
+            batch.tool_calls += calls
+            waits = {"wake_at": look_at_calls_at(job, calls, batch.now)}
             note = "The model asks for answers before it goes on."
             batch.waves[1].append(
                 Move(job, Status.REQUIRES_ACTION, note=note, changes=waits)

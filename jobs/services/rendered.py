@@ -18,6 +18,7 @@ def html_of(result: Result) -> SafeString:
 def _render(result: Result) -> str:
     content = result.content
     if isinstance(content, str):
-        spans = result.citations.values_list("position", "start", "end")
+        placed = result.citations.filter(is_detached=False)
+        spans = placed.values_list("position", "start", "end")
         return render_text(content, [Passage(*span) for span in spans])
     return render_value(content, result.job.version.output_schema)

@@ -67,14 +67,21 @@ def submit_job(
 
 def check_input(version: JobTypeVersion, given: Any) -> dict[str, list[str]]:
     """What is wrong with this input, by field; empty when nothing is."""
-    if errors := _by_field(flaws(given, "input")):
-        return errors
     schema = version.input_schema
     kind = validators.validator_for(schema)
     validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
-    return _by_field(
-        said for error in validator.iter_errors(given) for said in _said(error)
-    )
+    return check_value(given, validator, name="input")
+
+
+def check_value(value: Any, validator: Any, *, name: str) -> dict[str, list[str]]:
+    """What is wrong with a value, by field, which begin with `name`.
+
+    Without a validator anything will do that can be stored.
+    """
+    if errors := _by_field(flaws(value, name)):
+        return errors
+    found = validator.iter_errors(value) if validator else ()
+    return _by_field(said for error in found for said in _said(error, name))
 
 
 def _by_field(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -97,16 +104,16 @@ def _version(type_name: str) -> JobTypeVersion:
     return version
 
 
-def _said(error: ValidationError) -> list[tuple[str, str]]:
+def _said(error: ValidationError, name: str) -> list[tuple[str, str]]:
     """The field an error belongs to, in dots, and a sentence about it."""
-    path = ("input", *error.absolute_path)
+    path = (name, *error.absolute_path)
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return [(place(*path, name), "This field is required.") for name in missing]
+        missing = [each for each in error.validator_value if each not in error.instance]
+        return [(place(*path, each), "This field is required.") for each in missing]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
-        unknown = [name for name in error.instance if name not in known]
-        return [(place(*path, name), "This field is not known.") for name in unknown]
+        unknown = [each for each in error.instance if each not in known]
+        return [(place(*path, each), "This field is not known.") for each in unknown]
     return [(place(*path), _sentence(error))]
 
 

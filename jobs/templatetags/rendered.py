@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.looks import words
+from jobs.kit.strict_json import read_json
 from jobs.models import Attempt
 from jobs.rendering import render_value, safe_link, visible
 from jobs.rendering.codepoints import visible_block
@@ -62,6 +63,15 @@ def _indented(text: str) -> str:
     if not isinstance(value, (dict, list)):
         return text
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def arguments(text: str) -> str:
+    """The arguments of a call, indented where that leaves nothing out."""
+    try:
+        return json.dumps(read_json(text.encode()), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 @register.filter

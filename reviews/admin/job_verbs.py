@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from reviews.services.recall import may_recall, recall_job, why_not_recall
-from reviews.services.reopen import may_reopen, reopen_review, was_in_review
+from reviews.services.reopen import may_reopen, reopen_review, where_abandoned
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ VERBS = {
     ),
     "reopen": Verb(
         reopen_review,
-        "Reopen the review",
-        "waits for a decision again",
+        "Reopen it",
+        "waits for people again",
         may_reopen,
-        was_in_review,
+        lambda job: where_abandoned(job) is not None,
     ),
 }
 

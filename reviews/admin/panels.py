@@ -1,11 +1,16 @@
 """What the job page shows of reviews and deliveries."""
 
+from typing import cast
+
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
 
 from jobs.admin.panels import Panel, register
-from jobs.models import Job
+from jobs.models import Job, ToolCall
+from jobs.services.supply import waiting_attempt
 from reviews.admin import job_verbs
+from reviews.services.answer_call import why_not_answer
 
 
 @register
@@ -34,3 +39,17 @@ def deliveries_panel(request: HttpRequest, job: Job) -> Panel | None:
     if not deliveries:
         return None
     return Panel("admin/reviews/delivery/panel.html", {"deliveries": deliveries})
+
+
+@register
+def calls_panel(request: HttpRequest, job: Job) -> Panel | None:
+    """The calls that it waits for, while it does; the first open one comes next."""
+    if job.status != Job.Status.REQUIRES_ACTION:
+        return None
+    calls = list(ToolCall.objects.filter(attempt=waiting_attempt(job)))
+    left = [call for call in calls if call.is_open]
+    action = None
+    if left and not why_not_answer(job, cast(User, request.user)):
+        url = reverse("admin:jobs_toolcall_change", args=[left[0].pk])
+        action = (url, "Answer it")
+    return Panel("admin/reviews/toolcall/panel.html", {"calls": calls}, action)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
-from reviews.admin import job_verbs
+from reviews.admin import changes_page, edit_page, job_verbs
 from reviews.models import Review
 
 
@@ -113,6 +113,12 @@ class ReviewAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/decide/", wrap(self.decide), name="reviews_review_decide"),
+            path("<int:pk>/edit/", wrap(self.edit), name="reviews_review_edit"),
+            path(
+                "<int:pk>/changes/<int:change_pk>/",
+                wrap(changes_page.judge),
+                name="reviews_review_change_judged",
+            ),
             path(
                 "job/<int:pk>/<slug:verb>/",
                 wrap(job_verbs.act),
@@ -128,3 +134,6 @@ class ReviewAdmin(ReadOnlyAdmin):
 
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
         return views.decide(self.admin_site, request, str(pk))
+
+    def edit(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return edit_page.edit(self.admin_site, request, str(pk))

@@ -2,9 +2,11 @@
 
 from rest_framework.routers import SimpleRouter
 
+from reviews.api.tool_outputs import ToolOutputsViewSet
 from reviews.api.views import DeliveryViewSet, JobReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("jobs", JobReviewViewSet, basename="job-review")
+router.register("jobs", ToolOutputsViewSet, basename="job-tool-outputs")
 urlpatterns = router.urls

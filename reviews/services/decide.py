@@ -37,7 +37,7 @@ def approve(
 
     Raises PermissionDenied, or StalePage if anything changed since it was seen.
     """
-    review, drafts = _as_seen(review, by, seen)
+    review, drafts = as_seen(review, by, seen)
     now = timezone.now()
     requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
     decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, requests)
@@ -62,7 +62,7 @@ def reject(
     """
     if not comment.strip():
         raise CommentNeeded("Say why, for whoever asked for it.")
-    review, _ = _as_seen(review, by, seen)
+    review, _ = as_seen(review, by, seen)
     decision = record_decision(
         review, Verdict.REJECT, by, timezone.now(), seen, via, []
     )
@@ -71,7 +71,7 @@ def reject(
     return decision
 
 
-def _as_seen(review: Review, by: User, seen: str) -> tuple[Review, list[Request]]:
+def as_seen(review: Review, by: User, seen: str) -> tuple[Review, list[Request]]:
     """The review as it is now, locked through its job, if it still is what was seen.
 
     With the drafts that were seen: what is stored is made from these and no others.

@@ -1,26 +1,35 @@
-"""Asking for a decision once more, after nobody came in time."""
+"""Waiting for people once more, after nobody came in time."""
+
+from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from jobs.kit.rights import name_of, require
 from jobs.lifecycle import MoveRefused, lock
 from jobs.models import Job
+from jobs.services.supply import answer_by, unanswered_calls
 
+Status = Job.Status
 RIGHTS = ("reviews.decide_review", "jobs.retry_job")
 
 
 @transaction.atomic
 def reopen_review(job: Job, *, by: User, note: str = "") -> Job:
-    """Back to awaiting review, with a new due time by the terms of its type."""
+    """Back to where it was abandoned, with a new time by which people are to come."""
     if not may_reopen(by):
         require(by, RIGHTS[0])
     lock(Job.objects.filter(pk=job.pk))
-    if not was_in_review(job):
+    where = where_abandoned(job)
+    if where is None:
         raise MoveRefused(
-            f"{job} is {job.status}: only a review that was abandoned is reopened."
+            f"{job} is {job.status}: only what was abandoned while it waited for "
+            "people is reopened."
         )
-    job.move(Job.Status.AWAITING_REVIEW, actor=name_of(by), note=note)
+    changes = _time_to_answer(job) if where == Status.REQUIRES_ACTION else {}
+    job.move(where, actor=name_of(by), note=note, **changes)
     return job
 
 
@@ -29,9 +38,19 @@ def may_reopen(person: User) -> bool:
     return any(person.has_perm(right) for right in RIGHTS)
 
 
-def was_in_review(job: Job) -> bool:
-    """Whether it was abandoned while it waited for a decision, not for an answer."""
-    if job.status != Job.Status.ABANDONED:
-        return False
+def where_abandoned(job: Job) -> str | None:
+    """What it waited for in vain: a decision, or answers; None if it was not so."""
+    if job.status != Status.ABANDONED:
+        return None
     last = job.events.filter(kind="status", became=job.status).order_by("seq").last()
-    return last is not None and last.was == Job.Status.AWAITING_REVIEW
+    was = last.was if last else ""
+    if was == Status.REQUIRES_ACTION:
+        return was if unanswered_calls(job).exists() else None
+    return was if was == Status.AWAITING_REVIEW else None
+
+
+def _time_to_answer(job: Job) -> dict[str, Any]:
+    now = timezone.now()
+    seconds = job.deadline_seconds or job.version.deadline_seconds
+    job.deadline_at = now + timedelta(seconds=seconds)
+    return {"deadline_at": job.deadline_at, "wake_at": answer_by(job, now)}
