@@ -11,24 +11,22 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs.admin.job_page import attempts_of
 from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
-from jobs.models import Citation, EvidenceTrace, Result
+from jobs.models import Citation, EvidenceTrace, Job, Result
 from jobs.rendering import render_value
 from jobs.services.rendered import html_of
+from reviews import desk
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
-from reviews.models.review import ReviewQuerySet
-from reviews.services.decide import (
-    CommentNeeded,
-    approve,
-    reject,
-    why_not_decide,
-)
-from reviews.services.seen import what_is_seen
+from reviews.models.review import VIEW, ReviewQuerySet
+from reviews.services.approvals import tally_of
+from reviews.services.decide import CommentNeeded, approve, reject
+from reviews.services.viewing import note_viewing
 
 SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
 DECIDE = "reviews.decide_review"
@@ -36,15 +34,12 @@ DECIDE = "reviews.decide_review"
 
 def may_look(request: HttpRequest) -> bool:
     """Whether this person may see the queue and the review pages."""
-    may = request.user.has_perm
-    return may("reviews.view_review") or may(DECIDE)
+    return any(request.user.has_perm(right) for right in VIEW)
 
 
 def visible_reviews(request: HttpRequest) -> ReviewQuerySet:
     """Reviews of the jobs that this person may see."""
-    if request.user.has_perm("jobs.view_all_jobs"):
-        return Review.objects.all()
-    return Review.objects.filter(job__requester_id=request.user.pk)
+    return Review.objects.visible_to(request.user)
 
 
 def find_review(request: HttpRequest, object_id: str) -> Review:
@@ -65,8 +60,12 @@ def find_review(request: HttpRequest, object_id: str) -> Review:
 
 
 def show_review(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
-    """The page as it is now."""
-    return _page(site, request, find_review(request, object_id))
+    """The page as it is now; when a reviewer first sees it is noted."""
+    review = find_review(request, object_id)
+    response = _page(site, request, review)
+    if response.context_data["can_decide"]:
+        note_viewing(review, by=cast(User, request.user))
+    return response
 
 
 def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -81,7 +80,7 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, status=422)
     given = form.cleaned_data
     try:
-        SERVICES[given["verdict"]](
+        decision = SERVICES[given["verdict"]](
             review, by=request.user, seen=given["seen"], comment=given["comment"]
         )
     except CommentNeeded as need:
@@ -94,7 +93,15 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(site, request, review, form=form, refusal=refusal, status=403)
-    return _to_next(request, review, "was " + Decision.Verdict(given["verdict"]).label)
+    return _to_next(request, review, _done_by(decision))
+
+
+def _done_by(decision: Decision) -> str:
+    """What this decision did; one of several approvals does nothing by itself."""
+    review = decision.review
+    if review.job.status == Job.Status.AWAITING_REVIEW:
+        return f"has {tally_of(review).sentence}"
+    return f"was {decision.get_verdict_display()}"
 
 
 def _is_repeated(review: Review, request: HttpRequest, given: dict[str, Any]) -> bool:
@@ -113,7 +120,8 @@ def _to_next(request: HttpRequest, review: Review, done: str) -> HttpResponse:
     job_url = reverse("admin:jobs_job_change", args=[review.job_id])
     link = format_html('<a href="{}">{}</a>', job_url, review.job)
     messages.success(request, format_html("“{}” {}.", link, done))
-    upcoming = visible_reviews(request).queue().exclude(pk=review.pk).first()
+    at_hand = visible_reviews(request).at_hand(request.user, timezone.now())
+    upcoming = at_hand.exclude(pk=review.pk).first()
     if upcoming is None:
         return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
     return HttpResponseRedirect(_url_of(upcoming))
@@ -131,11 +139,9 @@ def _page(
     form: DecisionForm | None = None,
     refusal: Exception | None = None,
     status: int = 200,
-) -> HttpResponse:
+) -> TemplateResponse:
     job, result = review.job, review.result
     readable = _is_readable(request, review)
-    open_here = review.closed_at is None and readable
-    why_not = why_not_decide(review, cast(User, request.user))
     context = {
         **site.each_context(request),
         "title": str(job),
@@ -148,16 +154,14 @@ def _page(
         "readable": readable,
         "result_html": html_of(result) if readable else "",
         "input_html": render_value(job.input, job.version.input_schema),
-        "seen": what_is_seen(review) if open_here else None,
-        "can_decide": open_here and not why_not,
-        "why_not": why_not if request.user.has_perm(DECIDE) else "",
+        **desk.work_on(request, review, readable=readable),
         "decisions": review.decisions.select_related(
             "by", "beside", "delivery__destination"
         ),
         "attempts": attempts_of(job),
         "events": job.events.select_related("beside"),
         "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),
-        **(_evidence(result) if readable else {}),
+        **(_evidence(request, review) if readable else {}),
     }
     request.current_app = site.name
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
@@ -172,15 +176,16 @@ def _is_readable(request: HttpRequest, review: Review) -> bool:
     return request.user.has_perm("jobs.view_unapproved")
 
 
-def _evidence(result: Result) -> dict[str, Any]:
+def _evidence(request: HttpRequest, review: Review) -> dict[str, Any]:
     """Citations, the steps behind the answer, and sources it looked at in vain."""
+    result = review.result
     citations = list(result.citations.order_by("position"))
-    source = result
+    source: Result = result
     while source.attempt_id is None and source.parent is not None:
         source = source.parent
     traces = list(EvidenceTrace.objects.filter(attempt=source.attempt_id))
     return {
-        "citations": citations,
+        "cited": desk.with_verdicts(review, citations, request.user),
         "traces": traces,
         "uncited": uncited(citations, traces),
     }

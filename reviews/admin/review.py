@@ -13,8 +13,10 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
-from reviews.admin import job_verbs
+from reviews.admin import job_verbs, work
 from reviews.models import Review
+
+NAME = "reviews_review"
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -113,6 +115,22 @@ class ReviewAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/decide/", wrap(self.decide), name="reviews_review_decide"),
+            *(
+                path(
+                    f"<int:pk>/{verb.__name__}/",
+                    wrap(verb),
+                    name=f"{NAME}_{verb.__name__}",
+                )
+                for verb in (work.claim, work.release, work.renew)
+            ),
+            path(
+                "<int:pk>/check/<int:check_pk>/", wrap(work.check), name=f"{NAME}_check"
+            ),
+            path(
+                "<int:pk>/verdict/<int:citation_pk>/",
+                wrap(work.verdict),
+                name=f"{NAME}_verdict",
+            ),
             path(
                 "job/<int:pk>/<slug:verb>/",
                 wrap(job_verbs.act),

@@ -46,6 +46,15 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """In nobody's hands, or no longer."""
         return self.open().exclude(claimed_until__gt=now)
 
+    def at_hand(self, person: Any, now: datetime) -> Self:
+        """The queue without what others have in hand, or this person has decided on."""
+        mine = self.filter(
+            decisions__by=person.pk,
+            decisions__content_hash=F("result__content_hash"),
+        )
+        free = self.unclaimed(now) | self.claimed_by(person, now)
+        return free.queue().exclude(pk__in=mine.values("pk"))
+
     def flagged(self) -> Self:
         return self.open().exclude(result__flags=[])
 

@@ -72,15 +72,21 @@ def reject(
     return decision
 
 
-def _require_first(review: Review, by: User) -> None:
-    mine = review.decisions.on_the_result().filter(
-        by=by, content_hash=review.result.content_hash
+def why_not_again(review: Review, person: User) -> str:
+    """What this person has decided on this very version; empty for nothing yet."""
+    rows = review.decisions.on_the_result().filter(by=person.pk)
+    decision = rows.filter(content_hash=review.result.content_hash).first()
+    if decision is None:
+        return ""
+    return (
+        f"You decided on this version at {decision.at:%H:%M:%S} UTC: "
+        f"{decision.get_verdict_display()}. Another person decides next."
     )
-    if decision := mine.first():
-        raise DecidedAlready(
-            f"You decided on this version at {decision.at:%H:%M:%S} UTC: "
-            f"{decision.get_verdict_display()}. Another person decides next."
-        )
+
+
+def _require_first(review: Review, by: User) -> None:
+    if why := why_not_again(review, by):
+        raise DecidedAlready(why)
 
 
 def _approve_in_part(
