@@ -141,7 +141,7 @@ def _page(
     status: int = 200,
 ) -> TemplateResponse:
     job, result = review.job, review.result
-    readable = _is_readable(request, review)
+    readable = is_readable(request, review)
     context = {
         **site.each_context(request),
         "title": str(job),
@@ -167,7 +167,8 @@ def _page(
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
 
 
-def _is_readable(request: HttpRequest, review: Review) -> bool:
+def is_readable(request: HttpRequest, review: Review) -> bool:
+    """Whether this person may read its result."""
     if review.job.erased_at:
         return False
     approved = review.job.approved_hash
