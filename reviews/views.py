@@ -27,6 +27,7 @@ from reviews.models.review import VIEW, ReviewQuerySet
 from reviews.services.approvals import tally_of
 from reviews.services.decide import CommentNeeded, approve, reject
 from reviews.services.viewing import note_viewing
+from reviews.services.who_may import may_read
 
 SERVICES: dict[str, Callable[..., Decision]] = {"approve": approve, "reject": reject}
 DECIDE = "reviews.decide_review"
@@ -141,7 +142,7 @@ def _page(
     status: int = 200,
 ) -> TemplateResponse:
     job, result = review.job, review.result
-    readable = is_readable(request, review)
+    readable = may_read(review, cast(User, request.user))
     context = {
         **site.each_context(request),
         "title": str(job),
@@ -165,16 +166,6 @@ def _page(
     }
     request.current_app = site.name
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
-
-
-def is_readable(request: HttpRequest, review: Review) -> bool:
-    """Whether this person may read its result."""
-    if review.job.erased_at:
-        return False
-    approved = review.job.approved_hash
-    if approved and approved == review.result.content_hash:
-        return True
-    return request.user.has_perm("jobs.view_unapproved")
 
 
 def _evidence(request: HttpRequest, review: Review) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Approving several from the queue: one page that shows them all, then their service."""
+"""Approving several from the queue: one page shows them all, then a service acts."""
 
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from reviews.models.review import ReviewQuerySet
 from reviews.services.bulk import Outcome, approve_all, why_not_one_of_several
 from reviews.services.decide import LONGEST_COMMENT
 from reviews.services.seen import what_is_seen
+from reviews.services.who_may import may_read
 
 MOST = 50  # as many as a page of the queue has
 
@@ -33,7 +34,7 @@ def confirm(
     context = {
         **site.each_context(request),
         "title": "Approve several",
-        "shown": [_shown(review) for review in fit if _readable(request, review)],
+        "shown": [_shown(review) for review in fit if may_read(review, person)],
         "left_out": [(review, why) for review, why in reasons.items() if why],
     }
     return TemplateResponse(request, "reviews/bulk.html", context)
@@ -64,10 +65,6 @@ def _whole(rows: Any) -> Any:
     return rows.order_by("due_at", "pk").select_related(
         "job__version__job_type", "job__requester", "result", "claimed_by"
     )
-
-
-def _readable(request: HttpRequest, review: Review) -> bool:
-    return views.is_readable(request, review)
 
 
 def _shown(review: Review) -> dict[str, Any]:

@@ -32,6 +32,16 @@ def why_not_approve(review: Review, person: User) -> str:
     return ""
 
 
+def may_read(review: Review, person: User) -> bool:
+    """Whether this person may read its result: unapproved ones need a right."""
+    if review.job.erased_at:
+        return False
+    approved = review.job.approved_hash
+    if approved and approved == review.result.content_hash:
+        return True
+    return person.has_perm("jobs.view_unapproved")
+
+
 def is_service_account(person: User) -> bool:
     """A program's user: it cannot log in where people work, whatever rights it has."""
     return not (person.is_staff and person.has_usable_password())
