@@ -64,7 +64,7 @@ def show_review(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRe
     """The page as it is now; when a reviewer first sees it is noted."""
     review = find_review(request, object_id)
     response = _page(site, request, review)
-    if response.context_data["can_decide"]:
+    if (response.context_data or {}).get("can_decide"):
         note_viewing(review, by=cast(User, request.user))
     return response
 

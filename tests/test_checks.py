@@ -7,13 +7,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobs.lifecycle import MoveRefused
 from jobs.models import Citation, Job
 from reviews.models import Check, CitationVerdict, Decision, Review, ReviewPolicy
 from reviews.policy.rules import Answer, Finding, Source, judge, rule
 from reviews.policy.terms import read_checks, write_checks
 from reviews.services.checks import renew_checks
+from reviews.services.verdicts import set_verdict
 from tests.house import bring_to, person, seen, submit, with_terms
-from tests.test_approvals import decide
+from tests.test_approvals import decide, edit
 from tests.test_pages import browser, path_to
 from tests.test_review_page import rewrite
 
@@ -259,6 +261,13 @@ def test_what_is_of_another_review_is_not_there(cited, note, shop, courier, ann)
         given = {"finding": "supports", "passed": "yes", "seen": now(other)}
         assert client.post(path, given).status_code == 404
         assert client.get(path).status_code == 404
+
+
+def test_a_citation_of_another_version_gets_no_verdict(cited, ann, bob):
+    old = cited.result.citations.first()
+    edit(cited, by=bob)
+    with pytest.raises(MoveRefused, match="another version"):
+        set_verdict(cited, old, "supports", by=ann, seen=now(cited))
 
 
 def test_a_review_of_many_citations_asks_no_more_questions(

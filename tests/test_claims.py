@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
@@ -151,6 +151,15 @@ def test_a_claim_needs_the_right_and_a_post(review, ann, olivia, verb):
         assert holder() == ann
     path = path_to(f"reviews_review_{verb}", review.pk)
     assert browser(ann).get(path).status_code == 404
+
+
+def test_claiming_has_a_right_of_its_own(review, ann):
+    ann.groups.clear()
+    rights = ["decide_review", "view_all_jobs", "view_unapproved"]
+    ann.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    post(ann, review, "claim")
+    assert holder() is None
+    assert "Claim</button>" not in page_of(ann, review)
 
 
 def test_who_may_not_decide_on_it_may_not_claim_it(review, ann):

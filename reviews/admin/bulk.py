@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,7 +15,6 @@ from django.utils.html import format_html
 from jobs.services.rendered import html_of
 from reviews import views
 from reviews.models import Review
-from reviews.models.review import ReviewQuerySet
 from reviews.services.bulk import Outcome, approve_all, why_not_one_of_several
 from reviews.services.decide import LONGEST_COMMENT
 from reviews.services.seen import what_is_seen
@@ -24,7 +24,7 @@ MOST = 50  # as many as a page of the queue has
 
 
 def confirm(
-    site: AdminSite, request: HttpRequest, rows: ReviewQuerySet
+    site: AdminSite, request: HttpRequest, rows: QuerySet[Review]
 ) -> HttpResponse:
     """Show what would be approved and sent, and what wants a look of its own."""
     chosen = list(_whole(rows)[:MOST])
@@ -61,7 +61,7 @@ def decide(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
 
 
-def _whole(rows: Any) -> Any:
+def _whole(rows: QuerySet[Review]) -> QuerySet[Review]:
     return rows.order_by("due_at", "pk").select_related(
         "job__version__job_type", "job__requester", "result", "claimed_by"
     )

@@ -21,7 +21,7 @@ class ChecksField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            return read_checks(super().to_python(value))
+            return read_checks(super().to_python(value) or "")
         except ValueError as wrong:
             raise forms.ValidationError(list(wrong.args[0])) from wrong
 
@@ -29,7 +29,7 @@ class ChecksField(forms.CharField):
         return self.prepare_value(initial) != data
 
 
-class PolicyForm(forms.ModelForm[ReviewPolicy]):
+class PolicyForm(forms.ModelForm[Model]):
     """A policy as people write it."""
 
     checks = ChecksField(

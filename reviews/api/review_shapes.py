@@ -187,7 +187,9 @@ class ReviewDetail(ReviewBrief):
 
     @extend_schema_field(RequestView(many=True))
     def get_requests(self, review: Review) -> Any:
-        shown = self._seen.requests if self._readable and not review.closed_at else []
+        shown: Any = (
+            self._seen.requests if self._readable and not review.closed_at else []
+        )
         return RequestView(shown, many=True).data
 
     @extend_schema_field(ApprovalsView)

@@ -111,7 +111,7 @@ class ReviewViewSet(
             "result__citations",
         )
 
-    def filter_queryset(self, queryset: QuerySet[Review]) -> QuerySet[Review]:
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Only the list is narrowed: a review that is closed is still there."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
