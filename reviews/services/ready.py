@@ -7,6 +7,8 @@ from jobs.lifecycle import MoveRefused
 from reviews.models import CitationVerdict, Review
 
 NAMED = 12  # citations: more would not be read
+OPEN = ("has no verdict", "have no verdict")
+FAILED = ("does not support its passage", "do not support their passages")
 
 
 class NotReady(MoveRefused):
@@ -40,14 +42,16 @@ def _citations(review: Review) -> Iterator[str]:
         found[citation].add(verdict)
     of = dict(review.result.citations.values_list("pk", "position"))
     no = CitationVerdict.Verdict.DOES_NOT_SUPPORT
-    yield from _listed("has no verdict", [n for pk, n in of.items() if not found[pk]])
-    yield from _listed(
-        "does not support its passage", [n for pk, n in of.items() if no in found[pk]]
-    )
+    yield from _said([n for pk, n in of.items() if not found[pk]], *OPEN)
+    yield from _said([n for pk, n in of.items() if no in found[pk]], *FAILED)
 
 
-def _listed(what: str, positions: list[int]) -> Iterator[str]:
-    for position in sorted(positions)[:NAMED]:
-        yield f"citation {position} {what}"
-    if len(positions) > NAMED:
-        yield f"so do {len(positions) - NAMED} more citations"
+def _said(positions: list[int], one: str, several: str) -> Iterator[str]:
+    """As in "citations 2, 5 have no verdict"."""
+    listed = ", ".join(map(str, sorted(positions)[:NAMED]))
+    if more := len(positions[NAMED:]):
+        listed += f" and {more} more"
+    if len(positions) == 1:
+        yield f"citation {listed} {one}"
+    elif positions:
+        yield f"citations {listed} {several}"
