@@ -47,7 +47,7 @@ from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
-from reviews.models import Check, Decision, DecisionComment, Delivery, Review
+from reviews.models import Decision, DecisionComment, Delivery, Review
 from reviews.services.decide import approve, reject
 from tests.auditor import audit, provider_ledger
 from tests.house import (

@@ -26,6 +26,7 @@ from tests.test_approvals import edit
 from tests.test_checks import ASK
 from tests.test_pages import browser, path_to
 from tests.test_races import at_once, reviews_like, rounds
+from tests.test_review_page import rewrite
 
 ELSEWHERE = "http://127.0.0.1:9/hook"  # nobody listens there
 
@@ -175,6 +176,16 @@ def test_it_may_be_rejected_but_not_approved(
     assert not Decision.objects.exists()
     assert decide(ann, review, "reject", page).status_code in (201, 302)
     assert Job.objects.get().status == "rejected"
+
+
+@EDGES
+def test_other_content_is_not_what_was_seen_even_if_nothing_would_leave(
+    review, ann, decide
+):
+    page = seen(review)
+    rewrite(review, "Other words, at the same revision.")
+    assert STALE in told(decide(ann, review, "approve", page))
+    assert not Decision.objects.exists()
 
 
 # ---- the same form once more ---------------------------------------------------------
