@@ -17,7 +17,7 @@ SEEDS := $(shell date +%s)+100
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test fuzz lint format screenshots chaos bench
+.PHONY: help demo run test fuzz mutants lint format screenshots chaos bench
 
 help: ## List these commands
 	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
@@ -38,6 +38,9 @@ test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retr
 fuzz: $(DEV) ## Drive the lifecycle at random for long; SEEDS=1234+100 ARGS=--db=postgres
 	@echo "SEEDS=$(SEEDS)"
 	@SEEDS=$(SEEDS) $(PYTHON) -m pytest -q tests/test_interleavings.py $(ARGS)
+
+mutants: $(DEV) ## Take one guard of the gate away at a time: tests must miss it; ARGS="--only claim"
+	$(PYTHON) -m tests.mutants $(ARGS)
 
 lint: $(DEV) ## Check style, types, imports, migrations and settings
 	.venv/bin/ruff check .

@@ -181,6 +181,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobStatus": "jobs.models.job.Status",
         "DeliveryStatus": "reviews.models.delivery.Status",
+        "CitationVerdict": "reviews.models.review.Verdict",
     },
 }
 

@@ -6,6 +6,7 @@ from jobs.explain import Explanation, explains
 from jobs.models import Job, Pause, ToolCall
 from reviews.delivery.failures import advice_on
 from reviews.models import Decision, Delivery, Review
+from reviews.services.approvals import tally_of
 
 Status = Job.Status
 S = Delivery.Status
@@ -20,10 +21,13 @@ NEXT = {  # what a person can do, and who
 
 @explains(Status.AWAITING_REVIEW)
 def _awaiting_review(job: Job) -> Explanation:
-    review = Review.objects.open().filter(job=job).first()
+    rows = Review.objects.open().filter(job=job)
+    review = rows.select_related("result__job__version").first()
     if review is None:
         return Explanation("Waits for a review that is not open: run the doctor.")
     sentence = f"Waits for a reviewer's decision by {review.due_at:%d %b %H:%M} UTC."
+    if review.terms.approvals > 1:
+        sentence += f" {tally_of(review).sentence}."
     return Explanation(
         sentence, "decide", "reviewers", "a decision", review.opened_at, review.due_at
     )
@@ -152,7 +156,19 @@ def _pause(delivery: Delivery) -> Pause | None:
 
 def _decided(job: Job, verdict: str) -> str:
     decision = _last_decision(job)
-    return f"{verdict} by {decision.by}, {decision.at:{WHEN}}" if decision else verdict
+    if decision is None:
+        return verdict
+    by = " and ".join([*_others(decision), str(decision.by)])
+    return f"{verdict} by {by}, {decision.at:{WHEN}}"
+
+
+def _others(decision: Decision) -> list[str]:
+    """Who approved the same before, where it took several."""
+    if decision.verdict != Decision.Verdict.APPROVE:
+        return []
+    rows = Decision.objects.approving(decision.content_hash).exclude(pk=decision.pk)
+    rows = rows.filter(review=decision.review_id).select_related("by").order_by("pk")
+    return [str(row.by) for row in rows]
 
 
 def _last_decision(job: Job) -> Decision | None:

@@ -11,26 +11,24 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs.admin.job_page import attempts_of
 from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
-from jobs.models import Citation, EvidenceTrace, Result
+from jobs.models import Citation, EvidenceTrace, Job
 from jobs.rendering import render_value
 from jobs.services.rendered import html_of
-from reviews import versions
+from reviews import desk, versions
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
-from reviews.models.review import ReviewQuerySet
-from reviews.services.decide import (
-    CommentNeeded,
-    approve,
-    reject,
-    why_not_decide,
-)
+from reviews.models.review import VIEW, ReviewQuerySet
+from reviews.services.approvals import tally_of
+from reviews.services.decide import CommentNeeded, approve, reject
 from reviews.services.request_changes import request_changes
-from reviews.services.seen import what_is_seen
+from reviews.services.viewing import note_viewing
+from reviews.services.who_may import may_read
 
 
 def _request_changes(review: Review, *, comment: str, **seen_by: Any) -> Decision:
@@ -52,15 +50,12 @@ DECIDE = "reviews.decide_review"
 
 def may_look(request: HttpRequest) -> bool:
     """Whether this person may see the queue and the review pages."""
-    may = request.user.has_perm
-    return may("reviews.view_review") or may(DECIDE)
+    return any(request.user.has_perm(right) for right in VIEW)
 
 
 def visible_reviews(request: HttpRequest) -> ReviewQuerySet:
     """Reviews of the jobs that this person may see."""
-    if request.user.has_perm("jobs.view_all_jobs"):
-        return Review.objects.all()
-    return Review.objects.filter(job__requester_id=request.user.pk)
+    return Review.objects.visible_to(request.user)
 
 
 def find_review(request: HttpRequest, object_id: str) -> Review:
@@ -81,8 +76,12 @@ def find_review(request: HttpRequest, object_id: str) -> Review:
 
 
 def show_review(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
-    """The page as it is now."""
-    return _page(site, request, find_review(request, object_id))
+    """The page as it is now; when a reviewer first sees it is noted."""
+    review = find_review(request, object_id)
+    response = _page(site, request, review)
+    if (response.context_data or {}).get("can_decide"):
+        note_viewing(review, by=cast(User, request.user))
+    return response
 
 
 def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -97,7 +96,7 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, status=422)
     given = form.cleaned_data
     try:
-        SERVICES[given["verdict"]](
+        decision = SERVICES[given["verdict"]](
             review, by=request.user, seen=given["seen"], comment=given["comment"]
         )
     except CommentNeeded as need:
@@ -110,7 +109,15 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(site, request, review, form=form, refusal=refusal, status=403)
-    return _to_next(request, review, DONE[given["verdict"]])
+    return _to_next(request, review, _done_by(decision))
+
+
+def _done_by(decision: Decision) -> str:
+    """What this decision did; one of several approvals does nothing by itself."""
+    review = decision.review
+    if review.job.status == Job.Status.AWAITING_REVIEW:
+        return f"has {tally_of(review).sentence}"
+    return DONE[decision.verdict]
 
 
 def _is_repeated(review: Review, request: HttpRequest, given: dict[str, Any]) -> bool:
@@ -129,7 +136,8 @@ def _to_next(request: HttpRequest, review: Review, done: str) -> HttpResponse:
     job_url = reverse("admin:jobs_job_change", args=[review.job_id])
     link = format_html('<a href="{}">{}</a>', job_url, review.job)
     messages.success(request, format_html("“{}” {}.", link, done))
-    upcoming = visible_reviews(request).queue().exclude(pk=review.pk).first()
+    at_hand = visible_reviews(request).at_hand(request.user, timezone.now())
+    upcoming = at_hand.exclude(pk=review.pk).first()
     if upcoming is None:
         return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
     return HttpResponseRedirect(_url_of(upcoming))
@@ -147,11 +155,9 @@ def _page(
     form: DecisionForm | None = None,
     refusal: Exception | None = None,
     status: int = 200,
-) -> HttpResponse:
+) -> TemplateResponse:
     job, result = review.job, review.result
-    readable = is_readable(request, review)
-    open_here = review.closed_at is None and readable
-    why_not = why_not_decide(review, cast(User, request.user))
+    readable = may_read(review, cast(User, request.user))
     context = {
         **site.each_context(request),
         "title": str(job),
@@ -164,38 +170,27 @@ def _page(
         "readable": readable,
         "result_html": html_of(result) if readable else "",
         "input_html": render_value(job.input, job.version.input_schema),
-        "seen": what_is_seen(review) if open_here else None,
-        "can_decide": open_here and not why_not,
-        "why_not": why_not if request.user.has_perm(DECIDE) else "",
+        **desk.work_on(request, review, readable=readable),
         "decisions": review.decisions.select_related(
             "by", "beside", "delivery__destination"
         ),
         "attempts": attempts_of(job),
         "events": job.events.select_related("beside"),
         "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),
-        **(_evidence(result) if readable else {}),
+        **(_evidence(request, review) if readable else {}),
         **(versions.what_changed(review) if readable else {}),
     }
     request.current_app = site.name
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
 
 
-def is_readable(request: HttpRequest, review: Review) -> bool:
-    """Whether this person may see its result: all may, once it is approved."""
-    if review.job.erased_at:
-        return False
-    approved = review.job.approved_hash
-    if approved and approved == review.result.content_hash:
-        return True
-    return request.user.has_perm("jobs.view_unapproved")
-
-
-def _evidence(result: Result) -> dict[str, Any]:
+def _evidence(request: HttpRequest, review: Review) -> dict[str, Any]:
     """Citations, the steps behind the answer, and sources it looked at in vain."""
+    result = review.result
     citations = list(result.citations.order_by("position"))
     traces = list(EvidenceTrace.objects.filter(attempt=result.origin.attempt_id))
     return {
-        "citations": citations,
+        "cited": desk.with_verdicts(review, citations, request.user),
         "traces": traces,
         "uncited": uncited(citations, traces),
     }

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from http import HTTPStatus
 from threading import Thread
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import override_settings
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs.courier import Courier
@@ -27,6 +29,8 @@ from jobs.services.submit import submit_job
 from jobs.sweep import turn
 from reviews.models import Destination, DestinationVersion, Review
 from reviews.outbox import ROOM, land
+from reviews.policy.terms import Terms
+from reviews.services.checks import renew_checks
 from reviews.services.seen import what_is_seen
 from reviews.services.sending import claim_deliveries
 
@@ -182,6 +186,14 @@ def review(job_awaiting_review: Job) -> Review:
 def seen(review: Review) -> str:
     """What a page shown now would hand back with a decision."""
     return what_is_seen(review).digest
+
+
+def with_terms(review: Review, **terms: Any) -> Review:
+    """As if its policy had said so when it opened."""
+    review.policy = asdict(Terms(**terms))
+    review.save(update_fields=["policy"])
+    renew_checks(review, timezone.now())
+    return review
 
 
 def send_due() -> None:

@@ -51,7 +51,7 @@ from jobs.services.observe import apply
 from jobs.services.retry import retry_job
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
-from reviews.models import Check, Decision, DecisionComment, Delivery, Review
+from reviews.models import Decision, DecisionComment, Delivery, Review
 from reviews.services.approve_delivery import why_not_anew
 from reviews.services.decide import approve, reject
 from tests.house import (
@@ -104,7 +104,7 @@ def standing_delivered(standing, provider_server, make_httpserver) -> Job:
     with courier_to(provider_server) as courier:
         job = bring_to("awaiting_review", job, courier)
     review = Review.objects.get(job=job)
-    Check.objects.create(review=review, kind="person", name="x", question="?", why=WORD)
+    review.checks.create(kind="person", name="x", question="?", passed=True, why=WORD)
     attempt = job.attempts.get()
     attempt.input, attempt.follow_up, attempt.failure_message = {"a": WORD}, WORD, WORD
     attempt.save()

@@ -31,6 +31,7 @@ from reviews.models import (
     Review,
     ReviewPolicy,
 )
+from reviews.policy.terms import Terms
 from reviews.services.decide import CommentNeeded, StalePage, approve, reject
 from reviews.services.gate import why_not
 from reviews.services.requests import TO_COME
@@ -302,7 +303,7 @@ def take_away(desk: Destination) -> None:
 
 
 def touch_the_review(desk: Destination) -> None:
-    """As a claim does, or an edit, or a check."""
+    """As an edit does, a check or a verdict."""
     Review.objects.update(revision=F("revision") + 1)
 
 
@@ -380,12 +381,7 @@ def test_a_review_opens_with_the_policys_terms(note, shop, courier):
     job = bring_to("awaiting_review", job, courier)
 
     review = job.reviews.get()
-    assert review.policy == {
-        "hours": 3,
-        "remind_hours": 1,
-        "group": "Legal",
-        "four_eyes": True,
-    }
+    assert review.terms == Terms(hours=3, remind_hours=1, group="Legal", four_eyes=True)
     assert review.remind_at == review.opened_at + timedelta(hours=2)
     assert review.opened_at == job.events.get(became="awaiting_review").at
     assert review.due_at == job.wake_at == review.opened_at + timedelta(hours=3)
@@ -394,8 +390,7 @@ def test_a_review_opens_with_the_policys_terms(note, shop, courier):
 
 def test_without_a_policy_there_is_a_day(review):
     assert review.due_at == review.opened_at + timedelta(hours=24)
-    terms = {"hours": 24, "remind_hours": None, "group": "", "four_eyes": False}
-    assert review.policy == terms
+    assert review.terms == Terms()
     assert review.remind_at is None
 
 

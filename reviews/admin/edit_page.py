@@ -15,9 +15,9 @@ from jobs.services.submit import InvalidInput
 from reviews import views
 from reviews.admin.result_form import FieldsForm, TextForm, form_for
 from reviews.models import Review
-from reviews.services.decide import why_not_decide
 from reviews.services.edit import edit_result
 from reviews.services.seen import what_is_seen
+from reviews.services.who_may import may_read, why_not_decide
 
 
 def edit(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -50,7 +50,7 @@ def edit(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
 
 def why_not_edit(review: Review, request: HttpRequest) -> str:
     """Who may see the result and decide on it, may edit it."""
-    if not views.is_readable(request, review):
+    if not may_read(review, cast(User, request.user)):
         return "You lack the right to see it before it is approved."
     return why_not_decide(review, cast(User, request.user))
 

@@ -1,51 +1,40 @@
 """The review queue; a row opens the review page."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
-from django.utils.html import format_html_join
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
-from reviews.admin import changes_page, edit_page, job_verbs
+from reviews.admin import bulk, changes_page, edit_page, job_verbs, queue, work
 from reviews.models import Review
+from reviews.services.claim import RIGHT as CLAIM
 
-
-class StateFilter(admin.SimpleListFilter):
-    """Open ones unless asked otherwise: this is a queue first."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("closed", "Closed"), ("all", "All")]
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "Open"}
-        yield from others
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Review]
-    ) -> QuerySet[Review]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(closed_at__isnull=self.value() != "closed")
+NAME = "reviews_review"
+COLUMNS = ("job_shown", "flags", "type", "requester", "waiting", "due", "who")
 
 
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
     """What waits for a decision, oldest due first."""
 
-    list_display = ("job_shown", "flags", "type", "requester", "waiting", "due", "who")
+    list_display = COLUMNS
     list_display_links = ("job_shown",)
-    list_filter = (StateFilter, "job__version__job_type")
+    list_filter = (
+        queue.TabFilter,
+        queue.StateFilter,
+        "job__version__job_type",
+        queue.FlagFilter,
+        queue.AgeFilter,
+        queue.RequesterFilter,
+    )
     list_select_related = (
         "job__version__job_type",
         "job__requester",
@@ -56,7 +45,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     search_help_text = "Title of the job"
     ordering = ("due_at", "pk")
     sortable_by = ()
-    actions = None
+    actions = ("approve_selected",)
     list_title = "Review queue"
     list_note = "Oldest due first. Nothing leaves before a person approved it."
     empty_title = "All caught up"
@@ -66,6 +55,10 @@ class ReviewAdmin(ReadOnlyAdmin):
         rows = views.visible_reviews(request)
         return rows.defer("result__body", "result__html", "job__input", "policy")
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        may_claim = request.user.has_perm(CLAIM) and request.user.has_perm(views.DECIDE)
+        return (*COLUMNS[:-1], "who_or_claim") if may_claim else COLUMNS
+
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
@@ -73,6 +66,21 @@ class ReviewAdmin(ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return views.may_look(request)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(views.DECIDE)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        shown = {"tabs": queue.tabs(views.visible_reviews(request), request)}
+        return super().changelist_view(request, shown | (extra_context or {}))
+
+    @admin.action(description="Approve…", permissions=["decide"])
+    def approve_selected(
+        self, request: HttpRequest, rows: QuerySet[Review]
+    ) -> HttpResponse:
+        return bulk.confirm(self.admin_site, request, rows.defer(None))
 
     # ---- the list ------------------------------------------------------------------
     @admin.display(description="Job")
@@ -104,9 +112,22 @@ class ReviewAdmin(ReadOnlyAdmin):
             return looks.badge(review.job.status)
         return looks.moment(review.due_at, due=True)
 
-    @admin.display(description="Claimed by")
+    @admin.display(description="In the hands of")
     def who(self, review: Review) -> Any:
-        return review.claimed_by or looks.NONE
+        return review.holder(timezone.now()) or looks.NONE
+
+    @admin.display(description="In the hands of")
+    def who_or_claim(self, review: Review) -> Any:
+        """Or a button that claims it; the form of the list is the form around it."""
+        holder = review.holder(timezone.now())
+        if holder or review.closed_at:
+            return holder or looks.NONE
+        return format_html(
+            '<button class="button small" formaction="{}" name="to" value="queue"'
+            ' data-claim aria-label="Claim {}">Claim</button>',
+            reverse("admin:reviews_review_claim", args=[review.pk]),
+            review.job,
+        )
 
     # ---- the review page -----------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
@@ -119,6 +140,23 @@ class ReviewAdmin(ReadOnlyAdmin):
                 wrap(changes_page.judge),
                 name="reviews_review_change_judged",
             ),
+            *(
+                path(
+                    f"<int:pk>/{verb.__name__}/",
+                    wrap(verb),
+                    name=f"{NAME}_{verb.__name__}",
+                )
+                for verb in (work.claim, work.release, work.renew)
+            ),
+            path(
+                "<int:pk>/check/<int:check_pk>/", wrap(work.check), name=f"{NAME}_check"
+            ),
+            path(
+                "<int:pk>/verdict/<int:citation_pk>/",
+                wrap(work.verdict),
+                name=f"{NAME}_verdict",
+            ),
+            path("bulk/", wrap(bulk.decide), name=f"{NAME}_bulk"),
             path(
                 "job/<int:pk>/<slug:verb>/",
                 wrap(job_verbs.act),

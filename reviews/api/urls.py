@@ -2,10 +2,12 @@
 
 from rest_framework.routers import SimpleRouter
 
+from reviews.api.review_views import ReviewViewSet
 from reviews.api.tool_outputs import ToolOutputsViewSet
 from reviews.api.views import DeliveryViewSet, JobReviewViewSet
 
 router = SimpleRouter(use_regex_path=False)
+router.register("reviews", ReviewViewSet, basename="review")
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("jobs", JobReviewViewSet, basename="job-review")
 router.register("jobs", ToolOutputsViewSet, basename="job-tool-outputs")

@@ -1,6 +1,6 @@
 """Decision: approve, reject or request changes; only ever added."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +16,11 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
     def on_the_result(self) -> Self:
         """Those on the result itself: of distinct people, as many as decided on it."""
         return self.filter(delivery=None)
+
+    def approving(self, content_hash: Any) -> Self:
+        """Those that accept a result with this content."""
+        approvals = self.on_the_result().filter(verdict="approve")
+        return approvals.filter(content_hash=content_hash)
 
 
 class Decision(models.Model):

@@ -6,6 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from jobs.models import JobTypeVersion
+from reviews.policy.terms import Terms
 
 
 class ReviewPolicy(models.Model):
@@ -75,8 +76,33 @@ class ReviewPolicy(models.Model):
     def __str__(self) -> str:
         return f"policy of {self.version}"
 
+    @property
+    def terms(self) -> Terms:
+        """What it says, for a review that opens now."""
+        return Terms(
+            hours=self.hours,
+            remind_hours=self.remind_hours,
+            group=self.group.name if self.group else "",
+            four_eyes=self.four_eyes,
+            approvals=self.approvals,
+            edit_needs_second=self.edit_needs_second,
+            checks_citations=self.checks_citations,
+            checks=self.checks,
+            allows_bulk=self.allows_bulk,
+            max_rounds=self.max_rounds,
+            undo_seconds=self.undo_seconds,
+            escalate_hours=self.escalate_hours,
+            escalate_to=self.escalate_to.name if self.escalate_to else "",
+        )
+
     def clean(self) -> None:
-        """A reminder comes between the opening and the end."""
-        if self.remind_hours and self.hours and self.remind_hours >= self.hours:
-            said = f"Must be less than the {self.hours} hours until it is abandoned."
-            raise ValidationError({"remind_hours": said})
+        """Reminder and escalation come before the end, and somebody is told."""
+        wrong = {
+            name: f"Must be less than the {self.hours} hours until it is abandoned."
+            for name in ("remind_hours", "escalate_hours")
+            if self.hours and (getattr(self, name) or 0) >= self.hours
+        }
+        if self.escalate_hours and not self.escalate_to:
+            wrong["escalate_to"] = "Say which group is told."
+        if wrong:
+            raise ValidationError(wrong)

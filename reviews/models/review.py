@@ -1,13 +1,17 @@
 """Review: the request for a person's decision on a completed job."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from jobs.models import Citation, Job, Result
+from reviews.policy.terms import Terms
+
+VIEW = ("reviews.view_review", "reviews.decide_review")  # either one opens the queue
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -25,6 +29,43 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def queue(self) -> Self:
         """What waits for a decision, oldest due first."""
         return self.open().order_by("due_at", "pk")
+
+    def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those of the jobs that this person may see, for who may see reviews."""
+        may = getattr(person, "has_perm", lambda _: False)
+        if not any(may(right) for right in VIEW):
+            return self.none()
+        if may("jobs.view_all_jobs"):
+            return self
+        return self.filter(job__requester_id=person.pk)
+
+    def claimed_by(self, person: Any, now: datetime) -> Self:
+        return self.open().filter(claimed_by=person, claimed_until__gt=now)
+
+    def unclaimed(self, now: datetime) -> Self:
+        """In nobody's hands, or no longer."""
+        return self.open().exclude(claimed_until__gt=now)
+
+    def at_hand(self, person: Any, now: datetime) -> Self:
+        """The queue without what others have in hand, or this person has decided on."""
+        mine = self.filter(
+            decisions__by=person.pk,
+            decisions__content_hash=F("result__content_hash"),
+        )
+        free = self.unclaimed(now) | self.claimed_by(person, now)
+        return free.queue().exclude(pk__in=mine.values("pk"))
+
+    def flagged(self) -> Self:
+        return self.open().exclude(result__flags=[])
+
+    def partly_approved(self) -> Self:
+        """Somebody approved the result, and others are to."""
+        alike = self.filter(
+            decisions__verdict="approve",
+            decisions__delivery=None,
+            decisions__content_hash=F("result__content_hash"),
+        )
+        return self.open().filter(pk__in=alike.values("pk"))
 
 
 class Review(models.Model):
@@ -85,6 +126,15 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"review of {self.job}"
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(**self.policy)
+
+    def holder(self, now: datetime) -> Any:
+        """Who has it in hand at this moment; None when nobody has."""
+        lives = self.claimed_until is not None and self.claimed_until > now
+        return self.claimed_by if lives and self.closed_at is None else None
 
 
 class Check(models.Model):

@@ -24,8 +24,8 @@ from jobs.services.supply import (
     waiting_attempt,
 )
 from reviews.models import ToolDecision
-from reviews.services.decide import StalePage
 from reviews.services.opening import terms_of
+from reviews.services.seen import StalePage
 
 RIGHT = "jobs.answer_toolcall"
 V = ToolDecision.Verdict

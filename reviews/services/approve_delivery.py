@@ -12,15 +12,12 @@ from jobs.kit.rights import name_of
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from reviews.models import Decision, Delivery, Review
-from reviews.services.decide import (
-    StalePage,
-    comment_on,
-    record_decision,
-    why_not_decide,
-)
+from reviews.services.decide import comment_on, record_decision
 from reviews.services.plan import plan_deliveries
 from reviews.services.requests import Request, decided_requests, draft_request
+from reviews.services.seen import StalePage
 from reviews.services.settle import lock_job_of
+from reviews.services.who_may import why_not_decide
 
 Status = Delivery.Status
 REPLACEABLE = (Status.FAILED, Status.REFUSED, Status.WITHDRAWN)

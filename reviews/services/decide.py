@@ -5,43 +5,118 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from jobs.kit.rights import name_of
-from jobs.lifecycle import MoveRefused, lock
+from jobs.lifecycle import Line, MoveRefused, add_events
 from jobs.models import Job
 from reviews.models import Decision, DecisionComment, Delivery, Review
+from reviews.services.approvals import Tally, tally_of
 from reviews.services.plan import plan_deliveries
+from reviews.services.ready import require_ready
 from reviews.services.requests import Request, decided_requests
-from reviews.services.seen import what_is_seen
+from reviews.services.seen import Seen, StalePage, as_seen, outdate_pages
+from reviews.services.who_may import RIGHT, why_not_approve, why_not_decide
 
+__all__ = ["RIGHT", "StalePage", "approve", "reject", "why_not_decide"]
 Verdict = Decision.Verdict
-RIGHT = "reviews.decide_review"
 LONGEST_COMMENT = 10_000  # characters
-
-
-class StalePage(MoveRefused):
-    """What was decided on is not what there is now; nothing was changed."""
 
 
 class CommentNeeded(ValueError):
     """A rejection says why."""
 
 
+class DecidedAlready(MoveRefused):
+    """Nobody decides twice on the same; nothing was changed."""
+
+
 @transaction.atomic
 def approve(
     review: Review, *, by: User, seen: str, comment: str = "", via: str = "admin"
 ) -> Decision:
-    """Accept exactly what was `seen`, and set its deliveries going.
+    """Accept exactly what was `seen`; the last approval sets its deliveries going.
 
-    Raises PermissionDenied, or StalePage if anything changed since it was seen.
+    Raises PermissionDenied, or one of MoveRefused: StalePage if anything changed
+    since it was seen, Claimed, NotReady, DecidedAlready.
     """
-    review, drafts = as_seen(review, by, seen)
+    review, shown = as_seen(review, by, seen)
+    _require_first(review, by)
+    if why := why_not_approve(review, by):
+        raise PermissionDenied(why)
+    require_ready(review)
+    tally = tally_of(review, shown)
+    if tally.missing > 1:
+        return _approve_in_part(review, tally, by, seen, comment, via)
+    return _approve_for_good(review, shown, by, seen, comment, via)
+
+
+@transaction.atomic
+def reject(
+    review: Review, *, by: User, seen: str, comment: str = "", via: str = "admin"
+) -> Decision:
+    """Turn down what was `seen`: nothing leaves, whoever approved it before.
+
+    Raises as approve() does, and CommentNeeded without a reason.
+    """
+    if not comment.strip():
+        raise CommentNeeded("Say why, for whoever asked for it.")
+    review, _ = as_seen(review, by, seen)
+    _require_first(review, by)
+    decision = record_decision(
+        review, Verdict.REJECT, by, timezone.now(), seen, via, []
+    )
+    comment_on(decision, comment)
+    outdate_pages(review)
+    review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
+    return decision
+
+
+def why_not_again(review: Review, person: User) -> str:
+    """What this person has decided on this very version; empty for nothing yet."""
+    rows = review.decisions.on_the_result().filter(by=person.pk)
+    decision = rows.filter(content_hash=review.result.content_hash).first()
+    if decision is None:
+        return ""
+    return (
+        f"You decided on this version at {decision.at:%H:%M:%S} UTC: "
+        f"{decision.get_verdict_display()}. Another person decides next."
+    )
+
+
+def _require_first(review: Review, by: User) -> None:
+    if why := why_not_again(review, by):
+        raise DecidedAlready(why)
+
+
+def _approve_in_part(
+    review: Review, tally: Tally, by: User, seen: str, comment: str, via: str
+) -> Decision:
+    """One of several: nothing leaves by it, and no other's page becomes stale.
+
+    So two who give the first one at once count as two. The claim is given back.
+    """
     now = timezone.now()
+    decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, [])
+    comment_on(decision, comment)
+    rows = Review.objects.filter(pk=review.pk)
+    rows.update(claimed_by=None, claimed_until=None)
+    count = {"approvals": len(tally.given) + 1, "of": tally.needed}
+    note = f"{count['approvals']} of {count['of']} approvals. {comment}".strip()
+    line = Line(review.job.history, "approval", note, count)
+    add_events([line], actor=name_of(by), now=now)
+    return decision
+
+
+def _approve_for_good(
+    review: Review, shown: Seen, by: User, seen: str, comment: str, via: str
+) -> Decision:
+    """The last one: the job is approved, and what was seen is what will leave."""
+    now, drafts = timezone.now(), shown.requests
     requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
     decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, requests)
     comment_on(decision, comment)
+    outdate_pages(review)
     review.job.move(
         Job.Status.APPROVED,
         actor=name_of(by),
@@ -50,71 +125,6 @@ def approve(
     )
     plan_deliveries(decision, requests)
     return decision
-
-
-@transaction.atomic
-def reject(
-    review: Review, *, by: User, seen: str, comment: str = "", via: str = "admin"
-) -> Decision:
-    """Turn down what was `seen`: nothing leaves.
-
-    Raises as approve() does, and CommentNeeded without a reason.
-    """
-    if not comment.strip():
-        raise CommentNeeded("Say why, for whoever asked for it.")
-    review, _ = as_seen(review, by, seen)
-    decision = record_decision(
-        review, Verdict.REJECT, by, timezone.now(), seen, via, []
-    )
-    comment_on(decision, comment)
-    review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
-    return decision
-
-
-def as_seen(review: Review, by: User, seen: str) -> tuple[Review, list[Request]]:
-    """The review as it is now, locked through its job, if it still is what was seen.
-
-    With the drafts that were seen: what is stored is made from these and no others.
-    """
-    (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
-    review = Review.objects.select_related("result__job__version").get(pk=review.pk)
-    review.job = job
-    if why := why_not_decide(review, by):
-        raise PermissionDenied(why)
-    if review.closed_at is not None:
-        raise StalePage(_who_was_first(review))
-    shown = what_is_seen(review)
-    if shown.digest != seen:
-        raise StalePage(
-            "This page showed an older state: the result, its destinations or the "
-            "review changed since. Look again and decide on what is there now."
-        )
-    return review, shown.requests
-
-
-def why_not_decide(review: Review, person: User) -> str:
-    """Why this person may not decide on this review; empty when they may.
-
-    The right to decide at all, and the terms of the review: group and four eyes.
-    """
-    group = review.policy.get("group")
-    if not person.has_perm(RIGHT):
-        return f"{name_of(person)} lacks the right {RIGHT}."
-    if group and not person.groups.filter(name=group).exists():
-        return f"Only members of {group} decide on this job."
-    if review.policy.get("four_eyes") and review.job.requester_id == person.pk:
-        return "You asked for this job: another person decides on it."
-    return ""
-
-
-def _who_was_first(review: Review) -> str:
-    decision = review.decisions.on_the_result().select_related("by").last()
-    if decision is None:
-        return f"This review is closed: the job is {review.job.get_status_display()}."
-    return (
-        f"{decision.by} was first: {decision.get_verdict_display()} "
-        f"at {decision.at:%H:%M:%S} UTC. Nothing was changed by you."
-    )
 
 
 def record_decision(
@@ -128,7 +138,6 @@ def record_decision(
     delivery: Delivery | None = None,
 ) -> Decision:
     """The decision, with the hashes of all that it is about."""
-    Review.objects.filter(pk=review.pk).update(revision=F("revision") + 1)
     return Decision.objects.create(
         review=review,
         result=review.result,

@@ -16,7 +16,8 @@ from jobs.policy.outcomes import Flag
 from jobs.services.observe import validator_of
 from jobs.services.submit import InvalidInput, check_value
 from reviews.models import Review
-from reviews.services.decide import as_seen
+from reviews.services.checks import renew_checks
+from reviews.services.seen import as_seen, outdate_pages
 
 EDITED = "edited"
 LONGEST = 1_000_000  # characters
@@ -39,8 +40,10 @@ def edit_result(review: Review, *, by: User, content: Any, base_seen: str) -> Re
     now = timezone.now()
     edited = _store_version(base, content, by, now)
     Citation.objects.bulk_create(_moved_citations(base, edited))
-    review.result, review.revision = edited, review.revision + 1
-    review.save(update_fields=["result", "revision"])
+    review.result = edited
+    review.save(update_fields=["result"])
+    renew_checks(review, now)
+    outdate_pages(review)
     hashes = {"was_sha256": base.content_hash, "sha256": edited.content_hash}
     line = Line(review.job.history, EDITED, data={"result": edited.number, **hashes})
     add_events([line], actor=name_of(by), now=now)

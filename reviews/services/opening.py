@@ -1,38 +1,36 @@
 """Opening and closing the request for a decision."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from jobs.models import Job
 from reviews.models import Review, ReviewPolicy
-
-
-@dataclass(frozen=True)
-class Terms:
-    """A policy as it is copied to a review, so that later changes do not reach it."""
-
-    hours: int = 24
-    remind_hours: int | None = None
-    group: str = ""
-    four_eyes: bool = False
+from reviews.policy.terms import Terms
+from reviews.services.checks import make_checks
 
 
 def open_review(job: Job, now: datetime) -> Review:
     """Ask for a decision on the job's newest result, by the terms of its version."""
     terms = terms_of(job)
     due_at = now + timedelta(hours=terms.hours)
-    remind = terms.remind_hours
     job.wake_at = due_at
     Job.objects.filter(pk=job.pk).update(wake_at=due_at)
-    return Review.objects.create(
+    review = Review.objects.create(
         job=job,
         result=job.results.latest("number"),
         round=job.reviews.count() + 1,
         policy=asdict(terms),
         opened_at=now,
         due_at=due_at,
-        remind_at=due_at - timedelta(hours=remind) if remind else None,
+        remind_at=_before(due_at, terms.remind_hours),
+        escalate_at=_before(due_at, terms.escalate_hours),
     )
+    make_checks(review, now)
+    return review
+
+
+def _before(due_at: datetime, hours: int | None) -> datetime | None:
+    return due_at - timedelta(hours=hours) if hours else None
 
 
 def close_review(job: Job, now: datetime) -> None:
@@ -42,8 +40,6 @@ def close_review(job: Job, now: datetime) -> None:
 
 def terms_of(job: Job) -> Terms:
     """The policy of its type version, or the default one."""
-    policy = ReviewPolicy.objects.filter(version=job.version_id).first()
-    if policy is None:
-        return Terms()
-    group = policy.group.name if policy.group else ""
-    return Terms(policy.hours, policy.remind_hours, group, policy.four_eyes)
+    rows = ReviewPolicy.objects.select_related("group", "escalate_to")
+    policy = rows.filter(version=job.version_id).first()
+    return policy.terms if policy else Terms()

@@ -12,7 +12,7 @@ from jobs.lifecycle import Line, add_events, lock
 from jobs.models import Job
 from reviews.models import Review
 from reviews.notices import ReviewDue, send_reminders
-from reviews.services.decide import RIGHT, why_not_decide
+from reviews.services.who_may import RIGHT, why_not_decide
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)  # and when it is tried again, if no mail server answers

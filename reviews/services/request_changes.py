@@ -15,13 +15,9 @@ from jobs.models import Attempt, Job, Result
 from jobs.models.job_type import as_text
 from jobs.services.retry import AFRESH
 from reviews.models import ChangeRequest, Decision, Review, ReviewPolicy
-from reviews.services.decide import (
-    CommentNeeded,
-    StalePage,
-    as_seen,
-    record_decision,
-    why_not_decide,
-)
+from reviews.services.decide import CommentNeeded, record_decision
+from reviews.services.seen import StalePage, as_seen
+from reviews.services.who_may import why_not_decide
 
 MOST_CHANGES = 20
 LONGEST_CHANGE = 2_000  # characters

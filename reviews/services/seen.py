@@ -2,9 +2,22 @@
 
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import F
+from django.utils import timezone
+
 from jobs.kit.canonical import digest_of
-from reviews.models import Review
+from jobs.lifecycle import MoveRefused, lock
+from jobs.models import Job
+from reviews.models import Decision, Review
+from reviews.services.claim import require_unclaimed
 from reviews.services.requests import Request, draft_requests
+from reviews.services.who_may import why_not_decide
+
+
+class StalePage(MoveRefused):
+    """What was decided on is not what there is now; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +33,69 @@ def what_is_seen(review: Review) -> Seen:
     """The content, the requests that would leave, and the state of the review."""
     requests = draft_requests(review.result)
     content_hash = review.result.content_hash
+    return Seen(_digest(review, requests, review.revision), content_hash, requests)
+
+
+def is_still_seen(decision: Decision, review: Review, shown: Seen) -> bool:
+    """Whether it was on this content and these requests, at whatever revision."""
+    same = _digest(review, shown.requests, decision.review_revision)
+    return decision.review_id == review.pk and decision.seen == same
+
+
+def _digest(review: Review, requests: list[Request], revision: int) -> str:
     shown = [request.digest for request in requests]
-    digest = digest_of([content_hash, shown, review.pk, review.revision])
-    return Seen(digest, content_hash, requests)
+    return digest_of([review.result.content_hash, shown, review.pk, revision])
+
+
+def as_seen(review: Review, by: User, seen: str) -> tuple[Review, Seen]:
+    """The review as it is now, locked through its job, if it still is what was seen.
+
+    With the drafts that were seen: what is stored is made from these and no others.
+    Raises PermissionDenied, StalePage, or Claimed while it is in another's hands.
+    """
+    review = locked(review)
+    if why := why_not_decide(review, by):
+        raise PermissionDenied(why)
+    if review.closed_at is not None:
+        raise StalePage(_who_was_first(review))
+    require_unclaimed(review, by, timezone.now())
+    shown = what_is_seen(review)
+    if shown.digest != seen:
+        raise StalePage(
+            "This page showed an older state: the result, its destinations or the "
+            "review changed since. Look again and decide on what is there now."
+        )
+    return review, shown
+
+
+def locked(review: Review) -> Review:
+    """As it is now; its job is the lock."""
+    (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
+    rows = Review.objects.select_related("result__job__version", "claimed_by")
+    review = rows.get(pk=review.pk)
+    review.job = job
+    return review
+
+
+def outdate_pages(review: Review) -> None:
+    """Something that is decided on has changed: pages that showed it otherwise end."""
+    Review.objects.filter(pk=review.pk).update(revision=F("revision") + 1)
+    review.revision += 1
+
+
+def _who_was_first(review: Review) -> str:
+    decision = review.decisions.on_the_result().select_related("by").last()
+    if decision is None or not _has_ended(review, decision):
+        return f"This review is closed: the job is {review.job.get_status_display()}."
+    return (
+        f"{decision.by} was first: {decision.get_verdict_display()} "
+        f"at {decision.at:%H:%M:%S} UTC. Nothing was changed by you."
+    )
+
+
+def _has_ended(review: Review, last: Decision) -> bool:
+    """Whether it was this decision that closed the review: one of several may not."""
+    if last.verdict != Decision.Verdict.APPROVE:
+        return True
+    alike = review.decisions.on_the_result().approving(last.content_hash)
+    return alike.count() >= review.terms.approvals

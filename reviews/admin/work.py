@@ -1,0 +1,127 @@
+"""Claims, checks and verdicts from the review page: one service call each.
+
+With htmx the part that changed comes back, and what the decision is made on; without,
+the whole page.
+"""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from jobs.lifecycle import MoveRefused
+from reviews import desk, views
+from reviews.models import CitationVerdict, Review
+from reviews.services.checks import WhyNeeded, do_check
+from reviews.services.claim import claim_review, release_review, renew_claim
+from reviews.services.seen import what_is_seen
+from reviews.services.verdicts import set_verdict
+
+
+def claim(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take it in hand; with `take_over`, out of somebody else's."""
+    review = _posted(request, pk)
+    take_over = request.POST.get("take_over") == "yes"
+    _try(request, claim_review, review, by=request.user, take_over=take_over)
+    return _back(request, review)
+
+
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    review = _posted(request, pk)
+    _try(request, release_review, review, by=request.user)
+    return _back(request, review)
+
+
+def renew(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page is still open: its claim lives on, or the page learns of its end."""
+    review = _posted(request, pk)
+    renew_claim(review, by=cast(User, request.user))
+    review.refresh_from_db()
+    shown = {"review": review, "may_claim": review.closed_at is None}
+    held = desk.held_by(request, review)
+    return render(request, "reviews/parts/claim.html", {**shown, **held, "live": True})
+
+
+def check(request: HttpRequest, pk: int, check_pk: int) -> HttpResponse:
+    """Note whether one thing to be confirmed is so."""
+    review, given = _posted(request, pk), request.POST
+    found = desk.check_of(review, check_pk)
+    if found is None or given.get("passed") not in ("yes", "no"):
+        raise Http404
+    done = _try(
+        request,
+        do_check,
+        found,
+        passed=given["passed"] == "yes",
+        by=request.user,
+        seen=given.get("seen", ""),
+        why=given.get(f"why_{check_pk}", ""),
+    )
+    if not (done and _is_live(request)):
+        return _back(request, review, f"check-{check_pk}")
+    shown = {"check": desk.check_of(review, check_pk)}
+    return _part(request, review, "reviews/parts/check.html", shown)
+
+
+def verdict(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
+    """Note what this person found of one citation."""
+    review, given = _posted(request, pk), request.POST
+    citation = review.result.citations.filter(pk=citation_pk).first()
+    finding = given.get("finding", "")
+    if citation is None or finding not in CitationVerdict.Verdict:
+        raise Http404
+    seen = given.get("seen", "")
+    done = _try(
+        request, set_verdict, review, citation, finding, by=request.user, seen=seen
+    )
+    if not (done and _is_live(request)):
+        return _back(request, review, f"citation-{citation.position}")
+    (row,) = desk.with_verdicts(review, [citation], request.user)
+    return _part(request, review, "reviews/parts/citation.html", {"row": row})
+
+
+def _posted(request: HttpRequest, pk: int) -> Review:
+    if request.method != "POST":
+        raise Http404
+    return views.find_review(request, str(pk))
+
+
+def _try(request: HttpRequest, call: Any, *args: Any, **kwargs: Any) -> bool:
+    """Whether it was done; what it was refused for is said on the next page."""
+    try:
+        call(*args, **kwargs)
+    except (MoveRefused, PermissionDenied, WhyNeeded) as refusal:
+        messages.warning(request, f"Nothing was changed. {refusal}")
+        return False
+    return True
+
+
+def _is_live(request: HttpRequest) -> bool:
+    return bool(request.headers.get("HX-Request"))
+
+
+def _back(request: HttpRequest, review: Review, anchor: str = "") -> HttpResponse:
+    """To the page anew, or to the queue where that was asked for."""
+    if _is_live(request):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    if request.POST.get("to") == "queue":
+        return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
+    url = reverse("admin:reviews_review_change", args=[review.pk])
+    return HttpResponseRedirect(f"{url}#{anchor}" if anchor else url)
+
+
+def _part(
+    request: HttpRequest, review: Review, template: str, shown: dict[str, Any]
+) -> HttpResponse:
+    """What changed, and beside it all that the decision is made on."""
+    person = cast(User, request.user)
+    review = Review.objects.select_related("result__job__version", "job").get(
+        pk=review.pk
+    )
+    bar = desk.decision_bar(review, person, what_is_seen(review))
+    context = {"part": template, "review": review, "can_decide": True, **shown, **bar}
+    return render(request, "reviews/parts/changed.html", context)

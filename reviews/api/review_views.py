@@ -1,0 +1,185 @@
+"""The API of the approval queue: one service call each, and only by people."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs.kit.looks import FLAGS
+from jobs.kit.paging import NewestFirst
+from jobs.kit.strict_json import StrictJSONParser
+from reviews.api import review_shapes as shapes
+from reviews.models import Review
+from reviews.services.checks import WhyNeeded, do_check
+from reviews.services.claim import claim_review, release_review
+from reviews.services.decide import CommentNeeded, approve, reject
+from reviews.services.verdicts import set_verdict
+
+VERDICTS = {"approve": approve, "reject": reject}
+
+
+class FirstDue(NewestFirst):
+    """The queue's own order."""
+
+    ordering = ("due_at", "id")
+
+
+class ReviewFilter(filters.FilterSet):
+    """What the queue can be narrowed to; without `state`, what is open."""
+
+    state = filters.ChoiceFilter(
+        choices=[("open", "open"), ("closed", "closed"), ("all", "all")],
+        method="in_state",
+    )
+    part = filters.ChoiceFilter(
+        choices=[
+            (name, name)
+            for name in ("mine", "unclaimed", "overdue", "flagged", "partly_approved")
+        ],
+        method="in_part",
+    )
+    type = filters.CharFilter(field_name="job__version__job_type__name")
+    requester = filters.CharFilter(field_name="job__requester__username")
+    job = filters.UUIDFilter(field_name="job__public_id")
+    flag = filters.ChoiceFilter(
+        choices=[(name, name) for name in FLAGS], method="with_flag"
+    )
+
+    class Meta:
+        model = Review
+        fields = ("state", "part", "type", "requester", "job", "flag")
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        rows = super().filter_queryset(queryset)
+        return rows if self.form.cleaned_data.get("state") else rows.open()
+
+    def in_state(self, rows: Any, name: str, value: str) -> Any:
+        return (
+            rows if value == "all" else rows.filter(closed_at__isnull=value == "open")
+        )
+
+    def in_part(self, rows: Any, name: str, value: str) -> Any:
+        now = timezone.now()
+        parts = {
+            "mine": lambda: rows.claimed_by(self.request.user, now),
+            "unclaimed": lambda: rows.unclaimed(now),
+            "overdue": lambda: rows.overdue(now),
+            "flagged": rows.flagged,
+            "partly_approved": rows.partly_approved,
+        }
+        return parts[value]()
+
+    def with_flag(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(result__flags__icontains=f'"{value}"')
+
+
+class ReviewViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Review]
+):
+    """Reviews one may see: with the rights to, of all jobs, else of one's own."""
+
+    queryset = Review.objects.none()
+    serializer_class = shapes.ReviewDetail
+    parser_classes = (StrictJSONParser,)
+    pagination_class = FirstDue
+    filterset_class = ReviewFilter
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "int"
+
+    def get_queryset(self) -> QuerySet[Review]:
+        rows = Review.objects.visible_to(self.request.user).select_related(
+            "job__version__job_type", "job__requester", "result", "claimed_by"
+        )
+        if self.action == "list":
+            return rows.defer("result__body", "result__html", "job__input")
+        return rows.prefetch_related(
+            "checks__done_by",
+            "verdicts__by",
+            "verdicts__citation",
+            "decisions__by",
+            "decisions__beside",
+            "decisions__delivery",
+            "result__citations",
+        )
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Only the list is narrowed: a review that is closed is still there."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def get_serializer_class(self) -> Any:
+        return shapes.ReviewBrief if self.action == "list" else shapes.ReviewDetail
+
+    @property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+    @extend_schema(request=shapes.Claim, responses=shapes.ReviewDetail)
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, id: int) -> Response:
+        """Take it in hand for five minutes; again, to keep it there."""
+        review, said = self.get_object(), _said(shapes.Claim, request)
+        claim_review(review, by=self.person, take_over=said["take_over"])
+        return self._shown()
+
+    @extend_schema(request=None, responses=shapes.ReviewDetail)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, id: int) -> Response:
+        """Let others have it."""
+        release_review(self.get_object(), by=self.person)
+        return self._shown()
+
+    @extend_schema(request=shapes.Verdict, responses={201: shapes.ReviewDetail})
+    @action(detail=True, methods=["post"])
+    def decisions(self, request: Request, id: int) -> Response:
+        """Approve or reject exactly what was seen; a rejection says why."""
+        review, said = self.get_object(), _said(shapes.Verdict, request)
+        decide = VERDICTS[said.pop("verdict")]
+        try:
+            decide(review, by=self.person, via="api", **said)
+        except CommentNeeded as need:
+            raise ValidationError({"comment": [str(need)]}) from need
+        return self._shown(201)
+
+    @extend_schema(request=shapes.CheckDone, responses=shapes.ReviewDetail)
+    @action(detail=True, methods=["post"])
+    def checks(self, request: Request, id: int) -> Response:
+        """Say whether something to be confirmed is so."""
+        review, said = self.get_object(), _said(shapes.CheckDone, request)
+        check = get_object_or_404(review.checks, name=said.pop("name"))
+        try:
+            do_check(check, by=self.person, **said)
+        except WhyNeeded as need:
+            raise ValidationError({"why": [str(need)]}) from need
+        return self._shown()
+
+    @extend_schema(request=shapes.CitationFound, responses=shapes.ReviewDetail)
+    @action(detail=True, methods=["post"])
+    def verdicts(self, request: Request, id: int) -> Response:
+        """Say what was found when a citation was looked up."""
+        review, said = self.get_object(), _said(shapes.CitationFound, request)
+        citations = review.result.citations.all()
+        citation = get_object_or_404(citations, position=said["citation"])
+        verdict, seen = said["verdict"], said["seen"]
+        set_verdict(review, citation, verdict, by=self.person, seen=seen)
+        return self._shown()
+
+    def _shown(self, status: int = 200) -> Response:
+        """As it is now, with the `seen` for whatever comes next."""
+        context = self.get_serializer_context()
+        shown = shapes.ReviewDetail(self.get_object(), context=context)
+        return Response(shown.data, status)
+
+
+def _said(shape: Any, request: Request) -> dict[str, Any]:
+    said = shape(data=request.data)
+    said.is_valid(raise_exception=True)
+    return dict(said.validated_data)

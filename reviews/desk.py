@@ -1,0 +1,91 @@
+"""What a review page shows of the work on it: claim, approvals, checks, verdicts."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.utils import timezone
+
+from jobs.models import Citation
+from reviews.models import Check, CitationVerdict, Review
+from reviews.services import claim
+from reviews.services.approvals import tally_of
+from reviews.services.decide import why_not_again
+from reviews.services.ready import what_is_missing
+from reviews.services.seen import Seen, what_is_seen
+from reviews.services.who_may import why_not_approve, why_not_decide
+
+Verdict = CitationVerdict.Verdict
+WORDS = {  # on the buttons of a citation
+    Verdict.SUPPORTS: "Supports",
+    Verdict.DOES_NOT_SUPPORT: "Does not",
+    Verdict.CANNOT_TELL: "Cannot tell",
+}
+
+
+def work_on(request: HttpRequest, review: Review, *, readable: bool) -> dict[str, Any]:
+    """All of it, as this person may see and do it."""
+    person, is_open = cast(User, request.user), review.closed_at is None
+    seen = what_is_seen(review) if is_open and readable else None
+    bar = why_not_decide(review, person)
+    why_not = bar or (why_not_again(review, person) if is_open else "")
+    held = held_by(request, review)
+    return {
+        **held,
+        "seen": seen,
+        "why_not": why_not if person.has_perm("reviews.decide_review") else "",
+        "can_decide": bool(seen) and not why_not and not held["held_by_another"],
+        "may_claim": bool(seen) and not why_not and person.has_perm(claim.RIGHT),
+        "checks": review.checks.select_related("done_by"),
+        **(decision_bar(review, person, seen) if seen else {}),
+    }
+
+
+def held_by(request: HttpRequest, review: Review) -> dict[str, Any]:
+    """Who has it in hand, as this person sees it."""
+    holder = review.holder(timezone.now())
+    return {
+        "holder": holder,
+        "held_by_me": holder is not None and holder == request.user,
+        "held_by_another": holder is not None and holder != request.user,
+    }
+
+
+def decision_bar(review: Review, person: User, seen: Seen) -> dict[str, Any]:
+    """How many have approved, and what stands in the way of this person's approval."""
+    own = why_not_approve(review, person)
+    return {
+        "seen": seen,
+        "tally": tally_of(review, seen),
+        "missing": [*([own.rstrip(".")] if own else []), *what_is_missing(review)],
+    }
+
+
+def with_verdicts(
+    review: Review, citations: list[Citation], person: Any
+) -> list[dict[str, Any]]:
+    """Each citation with what everybody found, and the buttons for one's own."""
+    found: dict[int, list[CitationVerdict]] = {}
+    for verdict in review.verdicts.select_related("by"):
+        found.setdefault(verdict.citation_id, []).append(verdict)
+    return [
+        {"citation": citation, **_findings(found.get(citation.pk, []), person)}
+        for citation in citations
+    ]
+
+
+def _findings(verdicts: list[CitationVerdict], person: Any) -> dict[str, Any]:
+    mine = next((v.verdict for v in verdicts if v.by_id == person.pk), "")
+    buttons = [
+        {"value": value.value, "words": words, "pressed": value == mine}
+        for value, words in WORDS.items()
+    ]
+    return {"verdicts": verdicts, "buttons": buttons}
+
+
+def check_of(review: Review, pk: int) -> Check | None:
+    """The check of this review with this number."""
+    check = review.checks.select_related("done_by").filter(pk=pk).first()
+    if check:
+        check.review = review
+    return check

@@ -1,0 +1,1 @@
+"""Pure: the terms of a review, and the rules that can check a result."""

@@ -1,0 +1,47 @@
+"""Who may decide on a review: rights, and the terms of the review."""
+
+from django.contrib.auth.models import User
+
+from jobs.kit.rights import name_of
+from reviews.models import Review
+
+RIGHT = "reviews.decide_review"
+
+
+def why_not_decide(review: Review, person: User) -> str:
+    """Why this person may not decide on this review; empty when they may.
+
+    The right to decide at all, being a person, and the terms: group and four eyes.
+    """
+    terms = review.terms
+    if not person.has_perm(RIGHT):
+        return f"{name_of(person)} lacks the right {RIGHT}."
+    if is_service_account(person):
+        return f"{name_of(person)} is a service account: people decide."
+    if terms.group and not person.groups.filter(name=terms.group).exists():
+        return f"Only members of {terms.group} decide on this job."
+    if terms.four_eyes and review.job.requester_id == person.pk:
+        return "You asked for this job: another person decides on it."
+    return ""
+
+
+def why_not_approve(review: Review, person: User) -> str:
+    """Why this person may decide, but not approve: who edited it is not the second."""
+    if review.terms.edit_needs_second and review.result.author_id == person.pk:
+        return "You wrote this version of it: another person approves it."
+    return ""
+
+
+def may_read(review: Review, person: User) -> bool:
+    """Whether this person may read its result: unapproved ones need a right."""
+    if review.job.erased_at:
+        return False
+    approved = review.job.approved_hash
+    if approved and approved == review.result.content_hash:
+        return True
+    return person.has_perm("jobs.view_unapproved")
+
+
+def is_service_account(person: User) -> bool:
+    """A program's user: it cannot log in where people work, whatever rights it has."""
+    return not (person.is_staff and person.has_usable_password())
