@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bgreview.overview import pulse
-from jobs.models import JobType, Pause, Sweep
+from jobs.courier import Courier
+from jobs.models import Job, JobType, Pause, Sweep
+from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
-from tests.house import person, submit, webhook
+from tests.house import bring_to, person, submit, webhook
 
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
@@ -198,6 +200,52 @@ def test_the_actions_of_the_list_cancel_and_name_what_they_cannot(
     html = response.content.decode()
     assert "1 job was cancelled." in html
     assert "Done:" in html
+
+
+def test_an_answer_that_a_page_did_not_show_is_not_cancelled_from_it(
+    note: JobType, boss: User, boss_page: Client, shop: User, courier: Courier
+) -> None:
+    job, page = submit(shop, title="Letter"), boss_page
+    places = {
+        path_to("index"): path_to("jobs_job_act", job.pk, "cancel"),
+        path_to("jobs_job_change", job.pk): path_to("jobs_job_act", job.pk, "cancel"),
+        path_to("jobs_job_changelist"): path_to("jobs_job_changelist"),
+    }
+    chosen = {"action": "cancel_selected", "_selected_action": [job.pk]}
+    forms = {place: carried(page, place) | chosen for place in places}
+    bring_to("awaiting_review", job, courier)
+    for place, form in forms.items():
+        html = page.post(places[place], form, follow=True).content.decode()
+        assert "It has an answer by now, so it was not cancelled: Waits for" in html
+        assert Job.objects.get(pk=job.pk).status == "awaiting_review"
+
+    form = carried(page, path_to("jobs_job_changelist")) | chosen
+    set_legal_hold(job, by=boss, on=True)  # one more change, and none to its status
+    stale = page.post(path_to("jobs_job_changelist"), form, follow=True)
+    assert "It has moved on, so it was not cancelled" in stale.content.decode()
+    page.post(
+        path_to("jobs_job_changelist"),
+        carried(page, path_to("jobs_job_changelist")) | chosen,
+    )
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
+
+
+def test_a_job_that_began_meanwhile_is_cancelled_all_the_same(
+    note: JobType, olivia: User, shop: User, courier: Courier
+) -> None:
+    job, page = submit(shop, "Hi. [sandbox:slow]"), browser(olivia)
+    form = carried(page, path_to("jobs_job_change", job.pk))
+    bring_to("running", job, courier)
+    page.post(path_to("jobs_job_act", job.pk, "cancel"), form)
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
+
+
+def carried(page: Client, path: str) -> dict[str, Any]:
+    """What the forms of a page carry of what it showed."""
+    html = page.get(path).content.decode()
+    found = re.findall(r'name="(shown[^"]*)" value="([^"]*)"', html)
+    assert found
+    return dict(found)
 
 
 # ---- rights ------------------------------------------------------------------------
