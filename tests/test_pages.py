@@ -126,6 +126,20 @@ def test_the_front_page_asks_the_same_number_of_questions_however_many_jobs(
         boss_page.get(path_to("index"))
 
 
+def test_every_lane_is_named(boss_page: Client) -> None:
+    for lane in ("provider", "outbox", "doctor", "cleanup"):
+        at = timezone.now()
+        Sweep.objects.create(lane=lane, host="one", pid=7, started_at=at, beat_at=at)
+    html = boss_page.get(path_to("jobs_sweep_changelist")).content.decode()
+    cells = re.findall(r"field-lane[^>]*>(?:<a[^>]*>)?([^<]*)<", html)
+    assert sorted(cells) == [
+        "deletes what is old",
+        "looks for what should not be",
+        "sends what was approved",
+        "starts and asks",
+    ]
+
+
 def test_a_silent_sweep_is_told_with_what_to_do(boss_page: Client) -> None:
     html = boss_page.get(path_to("index")).content.decode()
     assert "has not run yet" in html

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +53,11 @@ def test_only_what_a_type_asks_for_is_sent(httpserver):
         *["model", "input", "background", "store", "metadata", "include"],
         "max_output_tokens",
     }
+
+
+def test_a_limit_of_nothing_is_sent_as_such(httpserver):
+    request = replace(PLAIN, max_tool_calls=0)
+    assert sent(httpserver, request)["max_tool_calls"] == 0
 
 
 @pytest.mark.django_db

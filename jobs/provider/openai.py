@@ -131,14 +131,14 @@ def _body(request: StartRequest) -> dict[str, Any]:
         "include": INCLUDE,
     }
     optional = {
-        "instructions": request.instructions,
-        "tools": [dict(tool) for tool in request.tools],
-        "previous_response_id": request.previous_response_id,
-        "moderation": request.moderation and dict(request.moderation),
+        "instructions": request.instructions or None,
+        "tools": [dict(tool) for tool in request.tools] or None,
+        "previous_response_id": request.previous_response_id or None,
+        "moderation": dict(request.moderation or {}) or None,
         "max_tool_calls": request.max_tool_calls,
-        "safety_identifier": request.safety_identifier,
+        "safety_identifier": request.safety_identifier or None,
     }
-    body |= {name: value for name, value in optional.items() if value}
+    body |= {name: value for name, value in optional.items() if value is not None}
     if request.completion_window:
         body["background_options"] = {"completion_window": request.completion_window}
     if request.output_schema:
