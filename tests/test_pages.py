@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from bgreview.overview import pulse
 from jobs.courier import Courier
-from jobs.models import Job, JobType, Pause, Sweep
+from jobs.models import Job, JobType, Pause, RawResponse, Sweep
 from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
 from tests.house import bring_to, person, submit, webhook
@@ -197,6 +197,26 @@ def test_a_title_cannot_act(boss: User, boss_page: Client, note: JobType) -> Non
         html = boss_page.get(path).content.decode()
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert" in html
+
+
+def test_nothing_that_others_wrote_is_hidden_on_the_job_page(
+    boss: User, boss_page: Client, note: JobType, courier: Courier
+) -> None:
+    bidi = "a\u202eb\u200bc"
+    metadata = {f"name {bidi}": f"value {bidi}"}
+    job = submit(boss, "Hi. [sandbox:blocked]", metadata=metadata)
+    job = bring_to("failed", job, courier)
+    told = {"failure_code": bidi, "failure_message": f"It said: {bidi}"}
+    Job.objects.filter(pk=job.pk).update(**told)
+    job.attempts.update(**told, response_id=bidi, provider_status=bidi)
+    RawResponse.objects.filter(attempt__job=job).update(body=f"raw {bidi}")
+    Pause.objects.create(scope="starts", note=bidi, began_at=timezone.now())
+
+    html = boss_page.get(path_to("jobs_job_change", job.pk)).content.decode()
+    assert "\u202e" not in html
+    assert "\u200b" not in html
+    shown = html.count('title="U+202E RIGHT-TO-LEFT OVERRIDE"')
+    assert shown == 8  # banner, sentence, name, value, raw body, id, code, message
 
 
 def test_the_actions_of_the_list_cancel_and_name_what_they_cannot(

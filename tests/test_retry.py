@@ -96,6 +96,13 @@ def test_the_explanation_of_a_failure_says_what_to_do(failed):
     assert said.who == "operators"
 
 
+def test_an_explanation_quotes_no_more_than_a_sentence_has_room_for(failed):
+    failed.failure_message = "word " * 400
+    sentence = explain(failed).sentence
+    assert "word word… Correct the input" in sentence
+    assert len(sentence) < 700
+
+
 # ---- through the API -------------------------------------------------------------
 
 
@@ -230,6 +237,23 @@ def test_the_form_continues_the_last_response(stopped, olivia, client):
     client.post(url, {"continue_with": "Shorter,\r\nplease.", "note": ""})
     job = Job.objects.get(pk=stopped.pk)
     assert (job.status, job.next_input) == ("queued", "Shorter,\nplease.")
+
+
+def test_the_job_page_tells_a_correction_and_a_continuation(
+    stopped, olivia, courier, client
+):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{stopped.pk}/change/"
+    page = client.get(url).content.decode()
+    assert 'class="badge good"' not in page.partition('id="attempts"')[2]
+    assert "corrected input" not in page
+
+    retry_job(stopped, by=olivia, continue_with="Shorter, please.")
+    cancel_job(stopped, by=olivia)
+    retry_job(stopped, by=olivia, given=GOOD)
+    page = client.get(url).content.decode()
+    assert "Goes on from the response of attempt 1<" in page
+    assert f'title="{digest_of(GOOD)}"' in page
 
 
 def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):
