@@ -389,6 +389,42 @@ def test_a_new_version_begins_with_the_last_and_never_changes_it(
     ]
 
 
+def test_forms_bear_the_name_of_their_thing_and_ask_in_our_way(
+    note: JobType, boss: User, boss_page: Client
+) -> None:
+    desk = webhook("http://127.0.0.1:9/", note)
+    paths = {
+        path_to("reviews_destination_change", desk.pk): str(desk),
+        path_to("reviews_destination_add"): "New destination",
+        path_to("jobs_jobtype_change", note.pk): str(note),
+        path_to("auth_user_change", boss.pk): "boss",
+        path_to("auth_group_add"): "New group",
+    }
+    for path, name in paths.items():
+        html = boss_page.get(path).content.decode()
+        assert f"<h1>{name}</h1>" in html
+        assert not re.findall(r"<label[^>]*>[^<]*:</label>", html)
+        assert "add-related" not in html
+        assert_strict(boss_page.get(path))
+    html = boss_page.get(path_to("jobs_jobtype_version", note.pk)).content.decode()
+    assert re.search(r'name="moderation"[^>]*>\s*</textarea>', html)
+
+
+def test_deleting_asks_once_and_leads_back(boss: User, boss_page: Client) -> None:
+    ada, bea = person("ada"), person("bea")
+    path = path_to("auth_user_delete", ada.pk)
+    users = path_to("auth_user_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [bea.pk]}
+    for asked in (boss_page.get(path), boss_page.post(users, chosen)):
+        html = asked.content.decode()
+        assert_strict(asked)
+        assert "Home" not in html
+        assert '<button class="button primary">Delete</button>' in html
+    boss_page.post(path, {"post": "yes"})
+    boss_page.post(users, chosen | {"post": "yes"})
+    assert [user.username for user in User.objects.all()] == ["boss"]
+
+
 def test_a_bad_schema_is_not_stored(note: JobType, boss_page: Client) -> None:
     path = path_to("jobs_jobtype_version", note.pk)
     response = boss_page.post(
