@@ -8,6 +8,8 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
+from jobs.kit.readonly import PlainForms
+
 admin.site.unregister([User, Group])
 
 
@@ -19,7 +21,7 @@ def plain_boxes(name: str) -> forms.Widget:
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(PlainForms, UserAdmin):
     """Groups give rights; single permissions are the exception."""
 
     filter_horizontal = ()
@@ -35,7 +37,7 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(Group)
-class PlainGroupAdmin(GroupAdmin):
+class PlainGroupAdmin(PlainForms, GroupAdmin):
     """A group and its rights."""
 
     filter_horizontal = ()

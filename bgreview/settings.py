@@ -258,4 +258,6 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # A line for every request says nothing that our own rows and lines do not.
+    "loggers": {"httpx2": {"level": "WARNING"}},
 }

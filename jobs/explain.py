@@ -13,6 +13,7 @@ from django.utils import timezone
 from jobs.models import Job, Pause, StartLimit, ToolCall
 from jobs.policy.failures import RULES, FailureClass
 
+LONGEST_SAID = 500  # characters of others' words; the whole stands in the history
 Status = Job.Status
 
 
@@ -64,7 +65,7 @@ def _queued(job: Job) -> Explanation:
     if last and last.ended_at and job.next_reason == "retry":
         sentence = (
             f"Attempt {last.number} failed ({last.failure_class.replace('_', ' ')}): "
-            f"{_ended(last.failure_message)} The next one starts at "
+            f"{ended(last.failure_message)} The next one starts at "
             f"{job.wake_at:%H:%M:%S} UTC."
         )
         return Explanation(
@@ -116,7 +117,7 @@ def _completed(job: Job) -> Explanation:
 def _failed(job: Job) -> Explanation:
     known = job.failure_class in set(FailureClass)
     advice = RULES[FailureClass(job.failure_class)].advice if known else ""
-    said = _ended(job.failure_message or "no reason was given")
+    said = ended(job.failure_message or "no reason was given")
     name = job.failure_class.replace("_", " ")
     sentence = f"Failed ({name}): {said} {advice}".strip()
     return Explanation(sentence, "inspect or retry", "operators", since=job.finished_at)
@@ -126,11 +127,13 @@ def _failed(job: Job) -> Explanation:
 def _over(job: Job) -> Explanation:
     event = job.events.filter(became=job.status).last()
     by = f" by {event.actor}" if event and event.actor != "system" else ""
-    why = f" {event.note}" if event and event.note else ""
+    why = f" {ended(event.note)}" if event and event.note else ""
     sentence = f"{job.get_status_display().capitalize()}{by}.{why}"
     return Explanation(sentence, "retry if wanted", "operators", since=job.finished_at)
 
 
-def _ended(text: str) -> str:
-    """Somebody else's words as a sentence that ends."""
+def ended(text: str) -> str:
+    """Somebody else's words as a sentence that ends, before it is too long."""
+    if len(text) > LONGEST_SAID:
+        return f"{text[:LONGEST_SAID].rstrip()}…"
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -5,6 +5,7 @@ Whether an input is good is said in one place, the schema, by submit_job.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +14,31 @@ from django import forms
 from jobs.kit.schemas import in_order
 
 SHORT = 200  # characters; a longer text gets room to be written in
+LINE_END = re.compile(r"\r\n?")
 Schema = dict[str, Any]
+
+
+class TextField(forms.CharField):
+    """Text as it was written: browsers send every line end as CRLF, we keep LF."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strip=False, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        return LINE_END.sub("\n", super().to_python(value) or "")
+
+
+class Typed(str):
+    """What stands in a field as it was typed, and not a value to be written out."""
 
 
 class JsonField(forms.CharField):
     """Lists and objects, written as JSON."""
 
     widget = forms.Textarea(attrs={"rows": 8, "class": "code", "spellcheck": "false"})
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return Typed(data or "")
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
@@ -31,7 +50,7 @@ class JsonField(forms.CharField):
             raise forms.ValidationError(f"This is not JSON: {wrong}") from wrong
 
     def prepare_value(self, value: Any) -> Any:
-        if value is None or isinstance(value, str):
+        if value is None or isinstance(value, Typed):
             return value
         return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -51,7 +70,7 @@ class LinesField(forms.CharField):
         return [line for line in lines if line] or None
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 class InputForm(forms.Form):
@@ -91,7 +110,7 @@ class InputForm(forms.Form):
         """The input as it is submitted: what was left empty is left out."""
         cleaned = self.cleaned_data
         values = {n: cleaned.get(f"{self.ROOT}.{n}") for n in self.properties}
-        return {name: v for name, v in values.items() if v is not None and v != ""}
+        return {name: v for name, v in values.items() if not _is_empty(v)}
 
     def add_errors(self, errors: dict[str, list[str]]) -> None:
         """Put each error where it belongs; deeper ones name their place."""
@@ -126,7 +145,7 @@ class SubmitForm(InputForm):
 
 
 class RetryForm(InputForm):
-    """The input to correct, and why."""
+    """The input to correct, and why; `before`: what the job was given."""
 
     note = forms.CharField(
         required=False,
@@ -135,17 +154,58 @@ class RetryForm(InputForm):
         help_text="Kept in the job's history.",
     )
 
+    def __init__(
+        self, schema: Schema, *args: Any, before: dict[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(schema, *args, **kwargs)
+        self.before = before
+        for name in self.properties:
+            field, value = self.fields[f"input.{name}"], before.get(name)
+            field.initial = value
+            if isinstance(value, str) and "\n" in value:
+                field.widget = _roomy()  # an input of one line would drop the rest
+
+    def changes(self) -> dict[str, Any]:
+        """The properties that somebody changed, with what stands in them now."""
+        values = {n: self.cleaned_data.get(f"input.{n}") for n in self.properties}
+        return {n: v for n, v in values.items() if not _are_same(v, self._untouched(n))}
+
+    def given(self) -> dict[str, Any]:
+        """What the job was given, with those changes; emptied ones are left out."""
+        changes = self.changes()
+        return {
+            name: value
+            for name, value in (self.before | changes).items()
+            if name not in changes or not _is_empty(value)
+        }
+
+    def _untouched(self, name: str) -> Any:
+        """What becomes of a value that was shown and sent back as it was."""
+        field, value = self.fields[f"input.{name}"], self.before.get(name)
+        try:
+            return field.clean(field.prepare_value(value))
+        except forms.ValidationError:
+            return value
+
 
 class ContinueForm(forms.Form):
     """What the model is told as it goes on from its last response."""
 
-    continue_with = forms.CharField(
+    continue_with = TextField(
         max_length=100_000,
-        strip=False,
         label="Tell the model",
         widget=forms.Textarea(attrs={"rows": 4}),
     )
     note = RetryForm.base_fields["note"]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    """As JSON has it, where 1 is not true."""
+    return json.dumps(one) == json.dumps(other)
 
 
 def field_for(part: Schema) -> forms.Field:
@@ -165,8 +225,12 @@ def _type_of(part: Schema) -> str:
 
 def _text(part: Schema) -> forms.Field:
     if part.get("maxLength", SHORT + 1) <= SHORT or part.get("format"):
-        return forms.CharField(strip=False)
-    return forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 6}))
+        return TextField()
+    return TextField(widget=_roomy())
+
+
+def _roomy() -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": 6})
 
 
 def _choice(part: Schema) -> forms.Field:

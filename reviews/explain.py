@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from jobs.explain import Explanation, explains
+from jobs.explain import Explanation, ended, explains
 from jobs.models import Job, Pause, ToolCall
 from reviews.delivery.failures import advice_on
 from reviews.models import Decision, Delivery, Review
@@ -78,7 +78,7 @@ def explain_delivery(delivery: Delivery) -> Explanation:
     if delivery.status in (S.PENDING, S.SENDING):
         return _under_way(delivery, sentence)
     if why := why_so(delivery):
-        sentence += f" {why}"
+        sentence += f" {ended(why)}"
     if delivery.status not in FOR_PEOPLE:
         return Explanation(sentence, since=delivery.finished_at)
     if advice := advice_on(delivery.failure_class):
@@ -91,12 +91,12 @@ def _under_way(delivery: Delivery, sentence: str) -> Explanation:
     """It is ours to send, or to hold back for a while."""
     pause = _pause(delivery)
     if pause and delivery.status == S.PENDING:
-        sentence += f" Deliveries are paused: {pause.note or pause.actor}."
+        sentence += f" Deliveries are paused: {ended(pause.note or pause.actor)}"
         since = pause.began_at
         return Explanation(sentence, "end the pause", "managers", "the pause", since)
     at, to = delivery.wake_at, delivery.destination
     if delivery.tries and (last := delivery.attempts.order_by("number").last()):
-        sentence += f" Try {last.number}: {last.outcome or 'under way.'}"
+        sentence += f" Try {last.number}: {ended(last.outcome or 'under way')}"
     if to.rests_until and to.rests(timezone.now()):
         sentence += f" {to} rests after {to.failures} failures in a row."
         at = max(to.rests_until, at or to.rests_until)
@@ -125,14 +125,15 @@ def _delivered(job: Job) -> Explanation:
 @explains(Status.REJECTED)
 def _rejected(job: Job) -> Explanation:
     decision = _last_decision(job)
-    why = f": {decision.comment}" if decision and decision.comment else "."
+    why = f": {ended(decision.comment)}" if decision and decision.comment else "."
     return Explanation(_decided(job, "Rejected") + why, since=job.finished_at)
 
 
 @explains(Status.ABANDONED)
 def _abandoned(job: Job) -> Explanation:
     event = job.events.filter(became=job.status).select_related("beside").last()
-    sentence = f"Abandoned. {event.note if event else ''}".strip()
+    why = ended(event.note) if event and event.note else ""
+    sentence = f"Abandoned. {why}".strip()
     if event and event.was == Status.AWAITING_REVIEW:
         what = "reopen the review if it is still wanted"
         return Explanation(sentence, what, "reviewers", since=job.finished_at)

@@ -103,7 +103,7 @@ def test_what_is_malformed_says_so_and_what_can_be_done(desk, approval, httpserv
     delivery = only_delivery()
     assert (delivery.status, delivery.failure_class) == ("failed", "malformed")
     said = explain(Job.objects.get())
-    assert "the delivery to desk is failed (malformed). HTTP 404" in said.sentence
+    assert "the delivery to desk is failed (malformed). HTTP 404. " in said.sentence
     assert advice_on("malformed") in said.sentence
     assert (said.what, said.who) == (
         "resend it, approve it anew or withdraw it",
@@ -120,7 +120,7 @@ def test_the_class_of_a_failed_try_goes_when_a_later_one_arrives(
 
     send_due()
     assert only_delivery().failure_class == "transient"
-    assert "Try 1: HTTP 500" in explain(Job.objects.get()).sentence
+    assert "Try 1: HTTP 500. " in explain(Job.objects.get()).sentence
 
     send_when_due(only_delivery())
     assert (only_delivery().status, only_delivery().failure_class) == ("delivered", "")
@@ -291,6 +291,17 @@ def test_a_mail_that_only_some_got_is_not_delivered(inbox, approval, postbox):
     assert advice_on("partly_refused") in explain(Job.objects.get()).sentence
     send_due()
     assert len(postbox.letters) == 1
+
+
+def test_a_refusal_is_kept_in_characters_that_every_database_takes(
+    inbox, approval, postbox
+):
+    postbox.to_recipient["boss@example.com"] = "550 no\0body"
+
+    send_due()
+
+    assert only_delivery().attempts.get().outcome.endswith("550 no\ufffdbody.")
+    assert "550 no\ufffdbody." in notes(only_delivery())[-1]
 
 
 def test_a_mail_that_nobody_got_has_failed_and_has_not_left(inbox, approval, postbox):

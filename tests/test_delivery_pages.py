@@ -70,6 +70,14 @@ def test_it_tells_class_reason_and_advice_and_offers_the_ways_on(failed, olivia)
     assert 'value="confirm"' not in shown
 
 
+def test_each_try_is_told_as_it_went_and_nothing_in_it_is_hidden(failed, olivia):
+    assert "<td>HTTP 404</td>" in page(olivia, failed)
+    failed.attempts.update(outcome="ConnectError: [Errno 111] \u202eno")
+    shown = page(olivia, failed)
+    assert "ConnectError: [Errno 111] <span" in shown
+    assert "\u202e" not in shown
+
+
 def test_without_the_right_there_are_no_buttons_and_a_post_is_refused(failed, ann):
     assert 'value="resend"' not in page(ann, failed)
     for verb in ("resend", "withdraw", "confirm"):

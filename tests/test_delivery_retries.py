@@ -78,7 +78,7 @@ def test_a_retry_after_is_kept(desk, approval, httpserver):
     assert delivery.status == "pending"
     assert delivery.wake_at >= delivery.attempts.get().ended_at + timedelta(hours=2)
     assert notes(delivery)[-1] == (
-        f"HTTP 429 Tried again at {delivery.wake_at:%H:%M:%S} UTC."
+        f"HTTP 429. Tried again at {delivery.wake_at:%H:%M:%S} UTC."
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,7 +17,7 @@ from django_q.models import Schedule
 
 from jobs import queue
 from jobs.doctor import checks, visit
-from jobs.doctor.checks import About, all_checks
+from jobs.doctor.checks import About, all_checks, job_name
 from jobs.doctor.visit import daily, examine
 from jobs.models import (
     Attempt,
@@ -766,6 +767,21 @@ def test_those_who_may_see_findings_see_them_and_change_nothing(group, db):
     front = client.get("/admin/").content.decode()
     assert "Found by the doctor" in front
     assert "/admin/jobs/finding/" in front
+
+
+def test_a_finding_leads_to_the_job_it_is_about(note, shop):
+    job, now = submit(shop), timezone.now()
+    subjects = [job_name(job), f"{job_name(job)}, attempt 1", f"job {uuid4()}", "job x"]
+    for subject in subjects:
+        told = {"sentence": "It is odd.", "found_at": now, "seen_at": now}
+        Finding.objects.create(rule="odd", subject=subject, **told)
+    page = logged_in("Operators").get("/admin/jobs/finding/").content.decode()
+
+    link = f'<a href="/admin/jobs/job/{job.pk}/change/">{{}}</a>'
+    assert [link.format(subject) in page for subject in subjects] == [
+        *[True, True, False, False],
+    ]
+    assert all(subject in page for subject in subjects)
 
 
 def test_reviewers_are_not_shown_findings(db):

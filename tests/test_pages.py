@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bgreview.overview import pulse
-from jobs.models import JobType, Pause, Sweep
+from jobs.courier import Courier
+from jobs.models import Job, JobType, Pause, RawResponse, Sweep
+from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
-from tests.house import person, submit, webhook
+from tests.house import bring_to, person, submit, webhook
 
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
@@ -124,6 +126,20 @@ def test_the_front_page_asks_the_same_number_of_questions_however_many_jobs(
         boss_page.get(path_to("index"))
 
 
+def test_every_lane_is_named(boss_page: Client) -> None:
+    for lane in ("provider", "outbox", "doctor", "cleanup"):
+        at = timezone.now()
+        Sweep.objects.create(lane=lane, host="one", pid=7, started_at=at, beat_at=at)
+    html = boss_page.get(path_to("jobs_sweep_changelist")).content.decode()
+    cells = re.findall(r"field-lane[^>]*>(?:<a[^>]*>)?([^<]*)<", html)
+    assert sorted(cells) == [
+        "deletes what is old",
+        "looks for what should not be",
+        "sends what was approved",
+        "starts and asks",
+    ]
+
+
 def test_a_silent_sweep_is_told_with_what_to_do(boss_page: Client) -> None:
     html = boss_page.get(path_to("index")).content.decode()
     assert "has not run yet" in html
@@ -183,6 +199,26 @@ def test_a_title_cannot_act(boss: User, boss_page: Client, note: JobType) -> Non
         assert "&lt;script&gt;alert" in html
 
 
+def test_nothing_that_others_wrote_is_hidden_on_the_job_page(
+    boss: User, boss_page: Client, note: JobType, courier: Courier
+) -> None:
+    bidi = "a\u202eb\u200bc"
+    metadata = {f"name {bidi}": f"value {bidi}"}
+    job = submit(boss, "Hi. [sandbox:blocked]", metadata=metadata)
+    job = bring_to("failed", job, courier)
+    told = {"failure_code": bidi, "failure_message": f"It said: {bidi}"}
+    Job.objects.filter(pk=job.pk).update(**told)
+    job.attempts.update(**told, response_id=bidi, provider_status=bidi)
+    RawResponse.objects.filter(attempt__job=job).update(body=f"raw {bidi}")
+    Pause.objects.create(scope="starts", note=bidi, began_at=timezone.now())
+
+    html = boss_page.get(path_to("jobs_job_change", job.pk)).content.decode()
+    assert "\u202e" not in html
+    assert "\u200b" not in html
+    shown = html.count('title="U+202E RIGHT-TO-LEFT OVERRIDE"')
+    assert shown == 8  # banner, sentence, name, value, raw body, id, code, message
+
+
 def test_the_actions_of_the_list_cancel_and_name_what_they_cannot(
     boss: User, boss_page: Client, note: JobType
 ) -> None:
@@ -198,6 +234,52 @@ def test_the_actions_of_the_list_cancel_and_name_what_they_cannot(
     html = response.content.decode()
     assert "1 job was cancelled." in html
     assert "Done:" in html
+
+
+def test_an_answer_that_a_page_did_not_show_is_not_cancelled_from_it(
+    note: JobType, boss: User, boss_page: Client, shop: User, courier: Courier
+) -> None:
+    job, page = submit(shop, title="Letter"), boss_page
+    places = {
+        path_to("index"): path_to("jobs_job_act", job.pk, "cancel"),
+        path_to("jobs_job_change", job.pk): path_to("jobs_job_act", job.pk, "cancel"),
+        path_to("jobs_job_changelist"): path_to("jobs_job_changelist"),
+    }
+    chosen = {"action": "cancel_selected", "_selected_action": [job.pk]}
+    forms = {place: carried(page, place) | chosen for place in places}
+    bring_to("awaiting_review", job, courier)
+    for place, form in forms.items():
+        html = page.post(places[place], form, follow=True).content.decode()
+        assert "It has an answer by now, so it was not cancelled: Waits for" in html
+        assert Job.objects.get(pk=job.pk).status == "awaiting_review"
+
+    form = carried(page, path_to("jobs_job_changelist")) | chosen
+    set_legal_hold(job, by=boss, on=True)  # one more change, and none to its status
+    stale = page.post(path_to("jobs_job_changelist"), form, follow=True)
+    assert "It has moved on, so it was not cancelled" in stale.content.decode()
+    page.post(
+        path_to("jobs_job_changelist"),
+        carried(page, path_to("jobs_job_changelist")) | chosen,
+    )
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
+
+
+def test_a_job_that_began_meanwhile_is_cancelled_all_the_same(
+    note: JobType, olivia: User, shop: User, courier: Courier
+) -> None:
+    job, page = submit(shop, "Hi. [sandbox:slow]"), browser(olivia)
+    form = carried(page, path_to("jobs_job_change", job.pk))
+    bring_to("running", job, courier)
+    page.post(path_to("jobs_job_act", job.pk, "cancel"), form)
+    assert Job.objects.get(pk=job.pk).status == "cancelled"
+
+
+def carried(page: Client, path: str) -> dict[str, Any]:
+    """What the forms of a page carry of what it showed."""
+    html = page.get(path).content.decode()
+    found = re.findall(r'name="(shown[^"]*)" value="([^"]*)"', html)
+    assert found
+    return dict(found)
 
 
 # ---- rights ------------------------------------------------------------------------
@@ -305,6 +387,42 @@ def test_a_new_version_begins_with_the_last_and_never_changes_it(
         "gpt-5.2",
         "gpt-next",
     ]
+
+
+def test_forms_bear_the_name_of_their_thing_and_ask_in_our_way(
+    note: JobType, boss: User, boss_page: Client
+) -> None:
+    desk = webhook("http://127.0.0.1:9/", note)
+    paths = {
+        path_to("reviews_destination_change", desk.pk): str(desk),
+        path_to("reviews_destination_add"): "New destination",
+        path_to("jobs_jobtype_change", note.pk): str(note),
+        path_to("auth_user_change", boss.pk): "boss",
+        path_to("auth_group_add"): "New group",
+    }
+    for path, name in paths.items():
+        html = boss_page.get(path).content.decode()
+        assert f"<h1>{name}</h1>" in html
+        assert not re.findall(r"<label[^>]*>[^<]*:</label>", html)
+        assert "add-related" not in html
+        assert_strict(boss_page.get(path))
+    html = boss_page.get(path_to("jobs_jobtype_version", note.pk)).content.decode()
+    assert re.search(r'name="moderation"[^>]*>\s*</textarea>', html)
+
+
+def test_deleting_asks_once_and_leads_back(boss: User, boss_page: Client) -> None:
+    ada, bea = person("ada"), person("bea")
+    path = path_to("auth_user_delete", ada.pk)
+    users = path_to("auth_user_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [bea.pk]}
+    for asked in (boss_page.get(path), boss_page.post(users, chosen)):
+        html = asked.content.decode()
+        assert_strict(asked)
+        assert "Home" not in html
+        assert '<button class="button primary">Delete</button>' in html
+    boss_page.post(path, {"post": "yes"})
+    boss_page.post(users, chosen | {"post": "yes"})
+    assert [user.username for user in User.objects.all()] == ["boss"]
 
 
 def test_a_bad_schema_is_not_stored(note: JobType, boss_page: Client) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug import Request, Response
 from jobs.kit.retry_after import seconds_asked_for
 from jobs.provider.base import ProviderFault, Snapshot, StartRequest
 from jobs.provider.capped import LARGEST
-from jobs.provider.openai import OpenAIProvider
+from jobs.provider.openai import LONGEST_MESSAGE, OpenAIProvider
 from jobs.services.claim import claim_jobs
 from tests.house import bring_to, job_type, submit
 
@@ -20,11 +21,11 @@ NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
 PLAIN = StartRequest("gpt-5.2", "Hello.", "", 100, {"job": "1"})
 
 
-def asked(server: HTTPServer, call) -> Any:
+def asked(server: HTTPServer, call, key: str = "sk-1") -> Any:
     """What `call` makes of a provider at this server."""
 
     async def ask() -> Any:
-        provider = OpenAIProvider(api_key="sk-1", base_url=server.url_for("/v1"))
+        provider = OpenAIProvider(api_key=key, base_url=server.url_for("/v1"))
         try:
             return await call(provider)
         finally:
@@ -52,6 +53,11 @@ def test_only_what_a_type_asks_for_is_sent(httpserver):
         *["model", "input", "background", "store", "metadata", "include"],
         "max_output_tokens",
     }
+
+
+def test_a_limit_of_nothing_is_sent_as_such(httpserver):
+    request = replace(PLAIN, max_tool_calls=0)
+    assert sent(httpserver, request)["max_tool_calls"] == 0
 
 
 @pytest.mark.django_db
@@ -131,6 +137,43 @@ def test_a_large_answer_that_we_can_hold_is_taken(httpserver):
     }
     httpserver.expect_request("/v1/responses/resp_1").respond_with_json(body)
     assert looked(httpserver).text == text
+
+
+KEY = "sk-proj-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, {"error": {"message": f"Bad key {KEY}.", "code": KEY}}),
+        (500, {"error": {"message": "." * (LONGEST_MESSAGE - 10) + KEY}}),
+    ],
+)
+def test_a_key_that_a_gateway_echoes_is_told_to_nobody(httpserver, status, body):
+    httpserver.expect_request("/v1/responses/resp_1").respond_with_json(body, status)
+    with pytest.raises(ProviderFault) as fault:
+        asked(httpserver, lambda provider: provider.look("resp_1"), key=KEY)
+    assert "sk-proj" not in f"{fault.value} {fault.value.code}"
+    assert "(our key)" in f"{fault.value} {fault.value.code}"
+
+
+def test_a_key_that_is_no_header_and_one_in_a_failure_are_told_to_nobody(httpserver):
+    with pytest.raises(ProviderFault) as fault:
+        asked(httpserver, lambda provider: provider.probe(), key=f"{KEY}\n")
+    assert KEY not in str(fault.value)
+
+    error = {"code": "server_error", "message": f"Upstream said: {KEY}"}
+    body = {"id": "resp_1", "status": "failed", "error": error}
+    httpserver.expect_request("/v1/responses/resp_1").respond_with_json(body)
+    found = asked(httpserver, lambda provider: provider.look("resp_1"), key=KEY)
+    assert found.error_message == "Upstream said: (our key)"
+
+
+def test_a_key_too_short_to_be_one_stays_in_the_text(httpserver):
+    body = {"error": {"message": "There is none of it."}}
+    httpserver.expect_request("/v1/responses/resp_1").respond_with_json(body, 404)
+    with pytest.raises(ProviderFault, match="There is none of it"):
+        asked(httpserver, lambda provider: provider.look("resp_1"), key="none")
 
 
 def test_no_redirect_is_followed(httpserver):

@@ -122,6 +122,13 @@ def test_a_refused_key_is_a_sentence(provider, settings):
         register(URL)
 
 
+@pytest.mark.parametrize("key", ["", " "])
+def test_without_a_key_it_says_what_to_set(settings, key):
+    settings.OPENAI_API_KEY = key
+    with pytest.raises(CommandError, match="OPENAI_API_KEY is empty"):
+        register(URL)
+
+
 def test_silence_is_a_sentence(settings):
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
     with pytest.raises(CommandError, match="No answer from http://127"):
@@ -139,3 +146,9 @@ def test_an_answer_that_is_none_is_a_sentence(httpserver: HTTPServer, settings, 
 
     with pytest.raises(CommandError, match="could not be read"):
         register(URL)
+
+
+def test_it_says_what_it_did_and_nothing_of_its_requests(endpoints, caplog):
+    with caplog.at_level("INFO"):
+        register(URL)
+    assert caplog.records == []

@@ -9,9 +9,9 @@ from jobs.models import Job
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
 from jobs.services.retry import retry_job
-from jobs.services.submit import InvalidInput
+from jobs.services.submit import InvalidInput, submit_job
 from jobs.services.verify import broken_links
-from tests.house import api, bring_to, problem, submit
+from tests.house import api, bring_to, job_type, problem, submit
 
 ONCE = "[sandbox:flaky]"
 BAD, GOOD = {"text": "Hi. [sandbox:bad-input]"}, {"text": "Say hello."}
@@ -96,6 +96,13 @@ def test_the_explanation_of_a_failure_says_what_to_do(failed):
     assert said.who == "operators"
 
 
+def test_an_explanation_quotes_no_more_than_a_sentence_has_room_for(failed):
+    failed.failure_message = "word " * 400
+    sentence = explain(failed).sentence
+    assert "word word… Correct the input" in sentence
+    assert len(sentence) < 700
+
+
 # ---- through the API -------------------------------------------------------------
 
 
@@ -148,13 +155,105 @@ def test_the_form_shows_the_input_and_gives_back_what_does_not_do(
     assert (job.status, job.input) == ("queued", GOOD)
 
 
+MANY = {
+    "type": "object",
+    "additionalProperties": True,
+    "properties": {
+        "text": {"type": "string"},
+        "short": {"type": "string", "maxLength": 80},
+        "team": {"type": "string", "default": "tea"},
+        "hints": {"type": "array", "items": {"type": ["string", "null"]}},
+        "lines": {"type": "array", "items": {"type": "string"}},
+        "share": {"type": "number"},
+        "any": {},
+        "urgent": {"type": "boolean"},
+    },
+}
+MANIFOLD = {
+    "text": "line one\nline two\n",
+    "short": "one\ntwo",
+    "hints": ["a", None],
+    "lines": [" kept ", "", "as it is"],
+    "share": 1,
+    "any": "[not JSON",
+    "beside": {"the": "schema"},
+}
+
+
+@pytest.fixture
+def manifold(shop, olivia) -> Job:
+    """A job with every kind of value, some of which no field shows as it is."""
+    job_type("many", input_schema=MANY)
+    job = submit_job(by=shop, type_name="many", given=MANIFOLD)
+    return cancel_job(job, by=olivia)
+
+
+def as_a_browser_sends(form) -> dict[str, str]:
+    """What the fields of this form hold, with the line ends of browsers."""
+    held = {field.html_name: field.value() for field in form}
+    return {
+        name: str(value).replace("\r", "").replace("\n", "\r\n")
+        for name, value in held.items()
+        if value not in (None, False)
+    }
+
+
+def test_a_form_sent_back_as_it_was_corrects_nothing(manifold, olivia, client):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{manifold.pk}/retry/"
+    page = client.get(url)
+    assert "one\ntwo</textarea>" in page.content.decode()
+    client.post(url, as_a_browser_sends(page.context["form"]) | {"note": "Again"})
+    job = Job.objects.get(pk=manifold.pk)
+    assert (job.status, job.input) == ("queued", MANIFOLD)
+    assert job.events.get(became="queued", actor="olivia").data == {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "changed"),
+    [
+        ({"input.text": "a\r\nb\rc"}, {"text": "a\nb\nc"}),
+        ({"input.lines": "kept\r\nelse"}, {"lines": ["kept", "else"]}),
+        ({"input.share": "1.5", "input.team": "new"}, {"share": 1.5, "team": "new"}),
+        ({"input.any": "true"}, {"any": True}),
+        ({"input.short": "", "input.any": ""}, {"short": None, "any": None}),
+    ],
+)
+def test_only_the_fields_that_changed_are_corrected(
+    manifold, olivia, client, sent, changed
+):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{manifold.pk}/retry/"
+    client.post(url, as_a_browser_sends(client.get(url).context["form"]) | sent)
+    wanted = MANIFOLD | changed
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    assert Job.objects.get(pk=manifold.pk).input == wanted
+
+
 def test_the_form_continues_the_last_response(stopped, olivia, client):
     client.force_login(olivia)
     url = f"/admin/jobs/job/{stopped.pk}/retry/"
     assert "go on from its last response" in client.get(url).content.decode()
-    client.post(url, {"continue_with": "Shorter, please.", "note": ""})
+    client.post(url, {"continue_with": "Shorter,\r\nplease.", "note": ""})
     job = Job.objects.get(pk=stopped.pk)
-    assert (job.status, job.next_input) == ("queued", "Shorter, please.")
+    assert (job.status, job.next_input) == ("queued", "Shorter,\nplease.")
+
+
+def test_the_job_page_tells_a_correction_and_a_continuation(
+    stopped, olivia, courier, client
+):
+    client.force_login(olivia)
+    url = f"/admin/jobs/job/{stopped.pk}/change/"
+    page = client.get(url).content.decode()
+    assert 'class="badge good"' not in page.partition('id="attempts"')[2]
+    assert "corrected input" not in page
+
+    retry_job(stopped, by=olivia, continue_with="Shorter, please.")
+    cancel_job(stopped, by=olivia)
+    retry_job(stopped, by=olivia, given=GOOD)
+    page = client.get(url).content.decode()
+    assert "Goes on from the response of attempt 1<" in page
+    assert f'title="{digest_of(GOOD)}"' in page
 
 
 def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):

@@ -29,7 +29,7 @@ SCHEMA: dict[str, Any] = {
     },
 }
 WHOLE = {
-    "input.question": "Which teas grow above 2,000 m?",
+    "input.question": "Which teas grow\r\nabove 2,000 m?",
     "input.tone": "warm",
     "input.words": "200",
     "input.share": "0.5",
@@ -75,7 +75,7 @@ def test_a_good_form_becomes_a_job(page: Client, path: str, olivia: User) -> Non
     assert job.requester == olivia
     assert job.title == "High teas"
     assert job.input == {
-        "question": "Which teas grow above 2,000 m?",
+        "question": "Which teas grow\nabove 2,000 m?",
         "tone": "warm",
         "words": 200,
         "share": 0.5,

@@ -18,17 +18,29 @@ GOOD = {
 }
 
 
+MODERATION = {"model": "omni-moderation-latest"}
+LIMITS = (
+    "max_tool_calls",
+    "max_output_tokens",
+    "max_tries",
+    "attempt_seconds",
+    "deadline_seconds",
+)
+
+
 def errors(**said: object) -> dict[str, list[str]]:
     texts = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in said.items()}
     return VersionForm(GOOD | texts).errors
 
 
 def test_all_of_the_providers_options_are_taken():
-    moderation = {"model": "omni-moderation-latest", "policy": {}}
+    modes = {"input": {"mode": "score"}, "output": {"mode": "block"}}
+    assert not errors(moderation=MODERATION | {"policy": {}})
     assert not errors(
         completion_window="2h",
         attempt_seconds=7_201,
-        moderation=moderation,
+        moderation=MODERATION | {"policy": modes},
+        tools='[{"type": "web_search"}]',
         max_tool_calls=3,
         sends_safety_identifier="on",
         options={"truncation": "auto", "text": {"verbosity": "low"}},
@@ -49,7 +61,29 @@ def test_all_of_the_providers_options_are_taken():
             "deadline_seconds",
             "more than 28800",
         ),
-        ({"max_tool_calls": -1}, "max_tool_calls", "greater than or equal to 0"),
+        *(({name: 0}, name, "greater than or equal to 1") for name in LIMITS),
+        *(({name: -1}, name, "greater than or equal to") for name in LIMITS),
+        ({"moderation": {"model": 5}}, "moderation", "moderation model"),
+        ({"moderation": MODERATION | {"policy": "x"}}, "moderation", "score or block"),
+        (
+            {"moderation": MODERATION | {"policy": {"output": "block"}}},
+            "moderation",
+            "score or block",
+        ),
+        (
+            {"moderation": MODERATION | {"policy": {"input": {"mode": ["score"]}}}},
+            "moderation",
+            "score or block",
+        ),
+        ({"tools": {"a": 1}}, "tools", "list of objects"),
+        ({"tools": "[7]"}, "tools", "list of objects"),
+        ({"tools": '[{"type": ""}]'}, "tools", "list of objects"),
+        ({"options": {"prompt": {"id": "pmpt_1"}}}, "options", "prompt"),
+        (
+            {"output_schema": {"type": "object"}, "options": {"text": {}}},
+            "options",
+            "output schema",
+        ),
     ],
 )
 def test_what_would_not_do_is_named(said, field, words):

@@ -652,11 +652,26 @@ def test_the_list_leads_to_the_job_and_finds_by_response(running, olivia):
     found = page.get(LIST, {"q": running.response_id}).content.decode()
     foreign = page.get(LIST, {"outcome__exact": "not_ours"}).content.decode()
 
-    assert f"/admin/jobs/job/{running.job_id}/change/" in whole
+    assert f'/admin/jobs/job/{running.job_id}/change/">{running.job}</a>' in whole
     assert "resp_theirs" in whole
-    assert "Woke" in found
+    assert "Woke a job" in found
+    assert "Not a response of ours" in whole
     assert "resp_theirs" not in found
     assert running.response_id not in foreign
+
+
+def test_the_list_says_how_often_an_event_came_and_what_was_noted(
+    running, olivia, django_assert_max_num_queries
+):
+    for n in range(9):
+        tell(f"resp_{n}")
+    WebhookReceipt.objects.filter(response_id="resp_1").update(repeats=1)
+    WebhookReceipt.objects.filter(response_id="resp_2").update(repeats=7, note="Odd.")
+    page = page_of(olivia)
+    with django_assert_max_num_queries(13):
+        whole = page.get(LIST).content.decode()
+    for said in ("and once more", "and 7 times more", "Odd."):
+        assert f'<span class="sub">{said}</span>' in whole
 
 
 def test_operators_have_receipts_processed_again_and_auditors_do_not(running, olivia):

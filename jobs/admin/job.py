@@ -110,6 +110,15 @@ class JobAdmin(DeskAdmin):
             return queryset.filter(public_id__range=bounds), False
         return super().get_search_results(request, queryset, search_term)
 
+    def action_checkbox(self, job: Any) -> SafeString:
+        """With what this row showed, for verbs that refuse what is stale."""
+        return format_html(
+            '{}<input type="hidden" name="shown-{}" value="{}">',
+            super().action_checkbox(job),
+            job.pk,
+            job.as_shown,
+        )
+
     @admin.display(description="Job")
     def title_shown(self, job: Job) -> SafeString:
         return format_html("{}", str(job))

@@ -14,6 +14,7 @@ from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.models import JobType, JobTypeVersion
 
+MODES = {"score", "block"}  # of moderation: tell, or hold the answer back
 WINDOWS = {"2h": 7_200, "8h": 28_800}  # seconds
 OURS = {
     "background",
@@ -28,6 +29,7 @@ OURS = {
     "model",
     "moderation",
     "previous_response_id",
+    "prompt",
     "safety_identifier",
     "store",
     "stream",
@@ -89,12 +91,21 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
     def clean_output_schema(self) -> Any:
         return self._schema("output_schema")
 
+    def clean_tools(self) -> Any:
+        said = self.cleaned_data["tools"]
+        if not (isinstance(said, list) and all(map(_is_tool, said))):
+            raise forms.ValidationError(
+                'Tools are a list of objects with a type: [{"type": "web_search"}].'
+            )
+        return said
+
     def clean_moderation(self) -> Any:
         """As the provider takes it: a model, and a mode for input and output."""
         said = self.cleaned_data["moderation"]
-        if said is not None and not (isinstance(said, dict) and said.get("model")):
+        if said is not None and not _is_moderation(said):
             raise forms.ValidationError(
-                'Name the moderation model: {"model": "omni-moderation-latest", '
+                "Name the moderation model, and the mode (score or block) for input "
+                'or output: {"model": "omni-moderation-latest", '
                 '"policy": {"output": {"mode": "score"}}}.'
             )
         return said
@@ -111,14 +122,38 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
         return said
 
     def clean(self) -> dict[str, Any]:
-        """An attempt must be given the time that the provider is given."""
+        """An attempt is given the provider's time; a schema says what the text is."""
         said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("output_schema") and "text" in said.get("options", {}):
+            self.add_error("options", "text: the output schema says it.")
         window = WINDOWS.get(said.get("completion_window", ""), 0)
         for limit in ("attempt_seconds", "deadline_seconds"):
             if said.get(limit) and said[limit] <= window:
                 least = f"This must be more than {window}: the provider may take that."
                 self.add_error(limit, least)
         return said
+
+
+def _is_tool(said: Any) -> bool:
+    return isinstance(said, dict) and _is_text(said.get("type"))
+
+
+def _is_moderation(said: Any) -> bool:
+    if not (isinstance(said, dict) and _is_text(said.get("model"))):
+        return False
+    policy = said.get("policy", {})
+    return isinstance(policy, dict) and all(
+        side in ("input", "output") and isinstance(how, dict) and _has_mode(how)
+        for side, how in policy.items()
+    )
+
+
+def _has_mode(how: dict[str, Any]) -> bool:
+    return _is_text(how.get("mode")) and how["mode"] in MODES
+
+
+def _is_text(said: Any) -> bool:
+    return isinstance(said, str) and said.strip() != ""
 
 
 @admin.register(JobType)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -11,8 +12,23 @@ from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
-from jobs.models import Attempt, WebhookReceipt
+from jobs.models import Attempt, Job, WebhookReceipt
 from jobs.services.receive import process_again
+
+
+class ReceiptList(ChangeList):
+    """Adds the job that each row is about, with one question for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        ids = {row.response_id for row in self.result_list}
+        visible = Job.objects.visible_to(request.user)
+        runs = Attempt.objects.filter(response_id__in=ids, job__in=visible)
+        runs = runs.select_related("job__version__job_type")
+        jobs = {run.response_id: run.job for run in runs}
+        for row in self.result_list:
+            row.job = jobs.get(row.response_id)
 
 
 @admin.register(WebhookReceipt)
@@ -25,8 +41,6 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
         "job_shown",
         "response_id",
         "received",
-        "repeats",
-        "note",
     )
     list_filter = ("outcome", "received_at")
     list_display_links = None
@@ -38,28 +52,29 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
     empty_title = "No webhooks yet"
     empty_note = "manage.py registerwebhook has the provider send them."
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookReceipt]:
-        attempts = Attempt.objects.filter(response_id=OuterRef("response_id"))
-        rows = WebhookReceipt.objects.order_by(*self.ordering)
-        return rows.annotate(job_id=Subquery(attempts.values("job_id")[:1]))
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ReceiptList
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.retry_job")
 
     @admin.display(description="Outcome")
     def outcome_shown(self, receipt: WebhookReceipt) -> SafeString:
-        return looks.badge(receipt.outcome)
+        said = receipt.get_outcome_display().capitalize()
+        return looks.below(looks.badge(receipt.outcome, said), receipt.note)
 
     @admin.display(description="Job")
     def job_shown(self, receipt: Any) -> SafeString:
-        if receipt.job_id is None:
+        if receipt.job is None:
             return looks.NONE
-        url = reverse("admin:jobs_job_change", args=[receipt.job_id])
-        return format_html('<a href="{}">Job {}</a>', url, receipt.job_id)
+        url = reverse("admin:jobs_job_change", args=[receipt.job.pk])
+        return format_html('<a href="{}">{}</a>', url, receipt.job)
 
     @admin.display(description="Received")
     def received(self, receipt: WebhookReceipt) -> SafeString:
-        return looks.moment(receipt.received_at)
+        times = "once" if receipt.repeats == 1 else f"{receipt.repeats} times"
+        again = f"and {times} more" if receipt.repeats else ""
+        return looks.below(looks.moment(receipt.received_at), again)
 
     @admin.action(description="Process again", permissions=["retry"])
     def process_selected(

@@ -48,7 +48,7 @@ def _forms(
     """Only the one that was sent is bound."""
     sent = request.POST or None
     schema = job.version.input_schema
-    corrected = RetryForm(schema, None if goes_on else sent, given=job.input)
+    corrected = RetryForm(schema, None if goes_on else sent, before=job.input)
     return corrected, ContinueForm(sent if goes_on else None)
 
 
@@ -56,7 +56,7 @@ def _retry(
     request: HttpRequest, job: Job, form: RetryForm | ContinueForm
 ) -> HttpResponse:
     how: dict[str, Any] = {"continue_with": form.cleaned_data.get("continue_with", "")}
-    if isinstance(form, RetryForm) and form.given() != job.input:
+    if isinstance(form, RetryForm) and form.changes():
         how = {"given": form.given()}
     try:
         note = form.cleaned_data["note"]

@@ -24,15 +24,24 @@ from jobs.services.retry import retry_job
 
 @dataclass(frozen=True)
 class Verb:
-    """What to call, the right it needs, and how to say that it was done."""
+    """What to call, the right it needs, and how to say that it was done.
+
+    `minds_news`: whether it is told what the page showed, to refuse what is stale.
+    """
 
     call: Callable[..., Any]
     right: str
     done: str
+    minds_news: bool = False
+
+    def apply(self, job: Job, request: HttpRequest, field: str = "shown") -> None:
+        """Call it with what the form says."""
+        said = {"shown": request.POST.get(field, "")} if self.minds_news else {}
+        self.call(job, by=request.user, **said)
 
 
 VERBS = {
-    "cancel": Verb(cancel_job, "jobs.cancel_job", "was cancelled"),
+    "cancel": Verb(cancel_job, "jobs.cancel_job", "was cancelled", minds_news=True),
     "retry": Verb(retry_job, "jobs.retry_job", "will be tried again"),
     "check": Verb(check_job, "jobs.retry_job", "is looked at now"),
     "hold": Verb(
@@ -53,7 +62,7 @@ def apply_to_all(
     done = 0
     for job in jobs:
         try:
-            VERBS[verb].call(job, by=request.user)
+            VERBS[verb].apply(job, request, f"shown-{job.pk}")
             done += 1
         except MoveRefused as refusal:
             desk.message_user(request, f"{job}: {refusal}", messages.WARNING)
@@ -74,7 +83,7 @@ def act(
     if not request.user.has_perm(chosen.right):
         raise PermissionDenied
     try:
-        chosen.call(job, by=request.user)
+        chosen.apply(job, request)
         said = format_html("“{}” {}.", job, chosen.done)
         desk.message_user(request, said)
     except MoveRefused as refusal:

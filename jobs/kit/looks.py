@@ -53,10 +53,16 @@ def scope(name: str) -> str:
     return "New starts" if name == "starts" else words(name)
 
 
-def badge(status: str) -> SafeString:
-    """A status as a coloured word."""
-    tone = TONES.get(status, "idle")
-    return format_html('<span class="badge {}">{}</span>', tone, words(status))
+def badge(status: str, said: str = "") -> SafeString:
+    """A status as a coloured word, or as what is `said` of it."""
+    tone, said = TONES.get(status, "idle"), said or words(status)
+    return format_html('<span class="badge {}">{}</span>', tone, said)
+
+
+def below(main: object, quiet: str) -> SafeString:
+    """A cell with a quieter line below what matters, where there is one."""
+    more = format_html('<span class="sub">{}</span>', quiet) if quiet else ""
+    return format_html("{}{}", main, more)
 
 
 def flag(name: str) -> SafeString:

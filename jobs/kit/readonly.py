@@ -4,9 +4,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Model]
@@ -34,7 +35,33 @@ class CappedPaginator(Paginator[Any]):
         return min(self._rows, MOST_ROWS)
 
 
-class DeskAdmin(Base):
+class PlainForms(Base):
+    """Forms as ours are: named after the thing, and with nothing to make beside it."""
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget  # without its icons
+        return field
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        name = str(obj) if obj else f"New {self.opts.verbose_name}"
+        context |= {"title": name, "subtitle": None}
+        context["adminform"].form.label_suffix = ""
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class DeskAdmin(PlainForms):
     """How all our lists behave: no dear counts, fifty rows, no 'show all'."""
 
     paginator = CappedPaginator

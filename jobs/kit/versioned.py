@@ -32,6 +32,8 @@ class PrettyJson(forms.JSONField):
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, (dict, list)):
             return json.dumps(value, indent=2, ensure_ascii=False)
+        if value is None:
+            return None  # left empty, not "null"
         return super().prepare_value(value)
 
     def clean(self, value: Any) -> Any:

@@ -251,6 +251,11 @@ class Job(Lifecycle):
     def history(self) -> Any:
         return self.events
 
+    @property
+    def as_shown(self) -> str:
+        """What a form carries, to tell whether the job moved on meanwhile."""
+        return f"{self.status} {self.revision}"
+
     def may_become(self, status: str) -> bool:
         return self.erased_at is None and super().may_become(status)
 

@@ -4,9 +4,12 @@ import json
 from string import Template
 from typing import Any
 
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from jobs.kit.versions import Version
+
+AT_LEAST_ONE = [MinValueValidator(1)]
 
 
 class JobType(models.Model):
@@ -78,20 +81,29 @@ class JobTypeVersion(Version):
         help_text="The provider's moderation of input and output; empty: none.",
     )
     max_tool_calls = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Built-in tool calls of one attempt, in all."
+        null=True,
+        blank=True,
+        validators=AT_LEAST_ONE,
+        help_text="Built-in tool calls of one attempt, in all; empty: no limit.",
     )
     sends_safety_identifier = models.BooleanField(
         default=False,
         help_text="Tells the provider requesters apart, by a hash that names nobody.",
     )
-    max_output_tokens = models.PositiveIntegerField(default=8_000)
-    max_tries = models.PositiveSmallIntegerField(default=5)
+    max_output_tokens = models.PositiveIntegerField(
+        default=8_000, validators=AT_LEAST_ONE
+    )
+    max_tries = models.PositiveSmallIntegerField(default=5, validators=AT_LEAST_ONE)
     on_lost = models.CharField(max_length=10, choices=OnLost, default=OnLost.RETRY)
     attempt_seconds = models.PositiveIntegerField(
-        default=3_600, help_text="How long one attempt may take."
+        default=3_600,
+        validators=AT_LEAST_ONE,
+        help_text="How long one attempt may take.",
     )
     deadline_seconds = models.PositiveIntegerField(
-        default=86_400, help_text="How long a job may take until it is completed."
+        default=86_400,
+        validators=AT_LEAST_ONE,
+        help_text="How long a job may take until it is completed.",
     )
     waives_review = models.BooleanField(
         default=False,

@@ -27,7 +27,12 @@ class Sweep(models.Model):
 
     lane = models.CharField(
         max_length=20,
-        choices=[(PROVIDER, "starts and asks"), (OUTBOX, "sends what was approved")],
+        choices=[
+            (PROVIDER, "starts and asks"),
+            (OUTBOX, "sends what was approved"),
+            (DOCTOR, "looks for what should not be"),
+            (CLEANUP, "deletes what is old"),
+        ],
     )
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from socket import gaierror
 from typing import Any
@@ -20,6 +21,7 @@ from jobs.kit.retry_after import seconds_asked_for
 from jobs.provider.base import Phase, ProviderFault, Snapshot, StartRequest
 from jobs.provider.capped import TooLarge, cap_body
 from jobs.provider.reading import NotAResponse, read_response, storable
+from jobs.provider.scrubbing import scrubbed
 
 PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
 INCLUDE = [
@@ -27,6 +29,7 @@ INCLUDE = [
     "file_search_call.results",
     "code_interpreter_call.outputs",
 ]
+LONGEST_MESSAGE = 2_000  # characters
 NOT_A_RESPONSE = "not_a_response"
 
 
@@ -34,6 +37,7 @@ class OpenAIProvider:
     """One client on one event loop; made on that loop, kept, and closed there."""
 
     def __init__(self, *, api_key: str, base_url: str) -> None:
+        self._key = api_key
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
@@ -71,12 +75,12 @@ class OpenAIProvider:
 
     async def delete(self, response_id: str) -> None:
         """Have it keep no copy; one that is not there any more is a fault, a 404."""
-        async with told_as_faults(Phase.DELETE):
+        async with told_as_faults(Phase.DELETE, self._key):
             await self._client.delete(_path(response_id), cast_to=httpx2.Response)
 
     async def probe(self) -> None:
         """The cheapest call that tells whether key and quota are good again."""
-        async with told_as_faults(Phase.PROBE):
+        async with told_as_faults(Phase.PROBE, self._key):
             await self._client.get("/models", cast_to=httpx2.Response)
 
     async def close(self) -> None:
@@ -85,7 +89,7 @@ class OpenAIProvider:
     async def _send(
         self, phase: Phase, method: str, path: str, body: Any = None
     ) -> Snapshot:
-        async with told_as_faults(phase):
+        async with told_as_faults(phase, self._key):
             if method == "GET":
                 answer = await self._client.get(
                     path,
@@ -96,7 +100,9 @@ class OpenAIProvider:
                 answer = await self._client.post(
                     path, cast_to=httpx2.Response, body=body
                 )
-            return read_response(answer.content)
+            found = read_response(answer.content)
+        said = scrubbed(found.error_message, self._key)
+        return replace(found, error_message=said)
 
 
 @cache
@@ -131,14 +137,14 @@ def _body(request: StartRequest) -> dict[str, Any]:
         "include": INCLUDE,
     }
     optional = {
-        "instructions": request.instructions,
-        "tools": [dict(tool) for tool in request.tools],
-        "previous_response_id": request.previous_response_id,
-        "moderation": request.moderation and dict(request.moderation),
+        "instructions": request.instructions or None,
+        "tools": [dict(tool) for tool in request.tools] or None,
+        "previous_response_id": request.previous_response_id or None,
+        "moderation": dict(request.moderation or {}) or None,
         "max_tool_calls": request.max_tool_calls,
-        "safety_identifier": request.safety_identifier,
+        "safety_identifier": request.safety_identifier or None,
     }
-    body |= {name: value for name, value in optional.items() if value}
+    body |= {name: value for name, value in optional.items() if value is not None}
     if request.completion_window:
         body["background_options"] = {"completion_window": request.completion_window}
     if request.output_schema:
@@ -154,37 +160,35 @@ def _body(request: StartRequest) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def told_as_faults(phase: Phase) -> AsyncIterator[None]:
-    """Turn whatever goes wrong inside into a ProviderFault."""
+async def told_as_faults(phase: Phase, key: str) -> AsyncIterator[None]:
+    """Turn whatever goes wrong inside into a ProviderFault that keeps our key."""
+
+    def fault(message: str, code: str, **more: Any) -> ProviderFault:
+        said = scrubbed(message, key)[:LONGEST_MESSAGE]
+        return ProviderFault(said, phase=phase, code=scrubbed(code, key), **more)
+
     try:
         async with asyncio.timeout(PATIENCE):
             yield
     except openai.APIStatusError as error:
-        raise ProviderFault(
+        raise fault(
             _message(error),
-            phase=phase,
-            code=storable(str(error.code or error.type or "")),
+            storable(str(error.code or error.type or "")),
             http_status=error.status_code,
             retry_after=seconds_asked_for(error.response.headers.get("retry-after")),
         ) from error
     except TooLarge as error:
-        raise ProviderFault(str(error), phase=phase, code="too_large") from error
+        raise fault(str(error), "too_large") from error
     except NotAResponse as error:
-        raise ProviderFault(str(error), phase=phase, code=NOT_A_RESPONSE) from error
+        raise fault(str(error), NOT_A_RESPONSE) from error
     except TimeoutError as error:
-        raise ProviderFault(
-            f"no answer within {PATIENCE:g} s", phase=phase, code="timed_out"
-        ) from error
+        raise fault(f"no answer within {PATIENCE:g} s", "timed_out") from error
     except openai.APIConnectionError as error:
-        raise ProviderFault(
-            f"no connection: {error.__cause__ or error}",
-            phase=phase,
-            code=_code_of(error),
-        ) from error
+        said = f"no connection: {error.__cause__ or error}"
+        raise fault(said, _code_of(error)) from error
     except Exception as error:
-        raise ProviderFault(
-            f"{type(error).__name__}: {error}", phase=phase, code="no_connection"
-        ) from error
+        said = f"{type(error).__name__}: {error}"
+        raise fault(said, "no_connection") from error
 
 
 def _code_of(error: openai.APIConnectionError) -> str:
@@ -201,4 +205,4 @@ def _message(error: openai.APIStatusError) -> str:
     """The provider's own words, without the SDK's wrapping."""
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
-    return storable(str(said or error.message))[:2_000]
+    return storable(str(said or error.message))

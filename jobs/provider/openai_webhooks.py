@@ -9,6 +9,7 @@ import openai
 from openai.types.webhooks import WebhookEndpointWithSecret
 
 from jobs.provider.events import OF_RESPONSES
+from jobs.provider.scrubbing import scrubbed
 
 PATIENCE = 12.0  # seconds for one request
 NAME = "bgreview"  # how our endpoints are called at the provider
@@ -61,7 +62,9 @@ class Endpoints:
     """The project's webhook endpoints at the provider."""
 
     def __init__(self, *, api_key: str, base_url: str) -> None:
-        self._base_url = base_url
+        self._base_url, self._key = base_url, api_key
+        if not api_key.strip():
+            raise EndpointFault("OPENAI_API_KEY is empty: set it, then try again.")
         self._client = openai.OpenAI(
             api_key=api_key, base_url=base_url, timeout=PATIENCE, max_retries=1
         )
@@ -98,18 +101,19 @@ class Endpoints:
         try:
             yield
         except openai.APIStatusError as error:
-            said = error.body.get("message") if isinstance(error.body, dict) else None
-            raise EndpointFault(
-                f"The provider refused with {error.status_code}: {said or error}"
-            ) from error
+            body = error.body if isinstance(error.body, dict) else {}
+            why = body.get("message") or error
+            said = f"The provider refused with {error.status_code}: {why}"
+            raise self._fault(said) from error
         except openai.APIConnectionError as error:
-            raise EndpointFault(
-                f"No answer from {self._base_url}: {error.__cause__ or error}"
-            ) from error
+            said = f"No answer from {self._base_url}: {error.__cause__ or error}"
+            raise self._fault(said) from error
         except Exception as error:
-            raise EndpointFault(
-                f"The provider's answer could not be read: {error}"
-            ) from error
+            said = f"The provider's answer could not be read: {error}"
+            raise self._fault(said) from error
+
+    def _fault(self, said: str) -> EndpointFault:
+        return EndpointFault(scrubbed(said, self._key))
 
 
 def _with_secret(made: WebhookEndpointWithSecret) -> Endpoint:

@@ -19,6 +19,10 @@ class Answer:
     retry_after: float | None = None
     left: bool = True
 
+    def __post_init__(self) -> None:
+        # A mail server may say anything, and no database takes NUL.
+        object.__setattr__(self, "why", self.why.replace("\0", "\ufffd"))
+
     @property
     def outcome(self) -> Outcome:
         return RULES[self.failure].follow if self.failure else Outcome.DELIVERED

@@ -12,6 +12,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from jobs.explain import ended
 from jobs.lifecycle import lock, move_all
 from jobs.models import Job
 from reviews.delivery.answer import Answer
@@ -176,6 +177,7 @@ def _move_on(delivery: Delivery, answer: Answer, now: datetime) -> None:
             dice=random.random,
         )
     if again_at:
-        to, note = Status.PENDING, f"{note} Tried again at {again_at:%H:%M:%S} UTC."
+        to = Status.PENDING
+        note = f"{ended(note)} Tried again at {again_at:%H:%M:%S} UTC."
     failure = answer.failure or ""
     delivery.move(to, note=note, wake_at=again_at, failure_class=failure)

@@ -35,10 +35,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         url = options["url"]
         check_url(url)
-        endpoints = Endpoints(
-            api_key=settings.OPENAI_API_KEY, base_url=settings.OPENAI_BASE_URL
-        )
         try:
+            endpoints = Endpoints(
+                api_key=settings.OPENAI_API_KEY, base_url=settings.OPENAI_BASE_URL
+            )
             found = endpoints.find(url)
             if options["rotate"] and found is None:
                 raise CommandError(
