@@ -380,12 +380,8 @@ def test_a_review_opens_with_the_policys_terms(note, shop, courier):
     job = bring_to("awaiting_review", job, courier)
 
     review = job.reviews.get()
-    assert review.policy == {
-        "hours": 3,
-        "remind_hours": 1,
-        "group": "Legal",
-        "four_eyes": True,
-    }
+    said = {"hours": 3, "remind_hours": 1, "group": "Legal", "four_eyes": True}
+    assert review.policy | said == review.policy
     assert review.remind_at == review.opened_at + timedelta(hours=2)
     assert review.opened_at == job.events.get(became="awaiting_review").at
     assert review.due_at == job.wake_at == review.opened_at + timedelta(hours=3)

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from jobs.admin.panels import Panel, register
 from jobs.models import Job
-from reviews.admin import job_verbs
+from reviews.admin import job_verbs, undo
 
 
 @register
@@ -33,4 +33,6 @@ def deliveries_panel(request: HttpRequest, job: Job) -> Panel | None:
     deliveries = list(rows.defer("request").prefetch_related("attempts"))
     if not deliveries:
         return None
-    return Panel("admin/reviews/delivery/panel.html", {"deliveries": deliveries})
+    shown = {"deliveries": deliveries, "undo": undo.what_is_shown(request, job)}
+    banner = "admin/reviews/delivery/banner.html"
+    return Panel("admin/reviews/delivery/panel.html", shown, banner=banner)

@@ -15,13 +15,16 @@ class Terms:
     remind_hours: int | None = None
     group: str = ""
     four_eyes: bool = False
+    undo_seconds: int = 10
+    escalate_hours: int | None = None
+    escalate_to: str = ""
 
 
 def open_review(job: Job, now: datetime) -> Review:
     """Ask for a decision on the job's newest result, by the terms of its version."""
     terms = terms_of(job)
     due_at = now + timedelta(hours=terms.hours)
-    remind = terms.remind_hours
+    remind, escalate = terms.remind_hours, terms.escalate_hours
     job.wake_at = due_at
     Job.objects.filter(pk=job.pk).update(wake_at=due_at)
     return Review.objects.create(
@@ -32,6 +35,7 @@ def open_review(job: Job, now: datetime) -> Review:
         opened_at=now,
         due_at=due_at,
         remind_at=due_at - timedelta(hours=remind) if remind else None,
+        escalate_at=due_at - timedelta(hours=escalate) if escalate else None,
     )
 
 
@@ -46,4 +50,12 @@ def terms_of(job: Job) -> Terms:
     if policy is None:
         return Terms()
     group = policy.group.name if policy.group else ""
-    return Terms(policy.hours, policy.remind_hours, group, policy.four_eyes)
+    return Terms(
+        policy.hours,
+        policy.remind_hours,
+        group,
+        policy.four_eyes,
+        policy.undo_seconds,
+        policy.escalate_hours,
+        policy.escalate_to.name if policy.escalate_to else "",
+    )
