@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
 
 from jobs.provider.webhook_secrets import SHORTEST, is_real
 
@@ -44,6 +45,27 @@ def webhook_secrets_are_real(app_configs: Any, **kwargs: Any) -> list[CheckMessa
         for place, secret in enumerate(settings.OPENAI_WEBHOOK_SECRETS, 1)
         if not is_real(secret)
     ]
+
+
+@register(Tags.compatibility)
+def handlers_are_there(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What approved results are given to can be called."""
+    return [
+        Error(
+            f"{name!r} in DELIVERY_HANDLERS is not there, or cannot be called.",
+            hint="Name functions of installed packages: package.module.function.",
+            id="bgreview.E007",
+        )
+        for name in settings.DELIVERY_HANDLERS
+        if not _is_callable(name)
+    ]
+
+
+def _is_callable(name: str) -> bool:
+    try:
+        return callable(import_string(name))
+    except ImportError:
+        return False
 
 
 @register(Tags.security, deploy=True)

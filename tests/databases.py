@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "CSRF_TRUSTED_ORIGINS": "",
     "DEBUG": "false",
     "DEFAULT_FROM_EMAIL": "bgreview@localhost",
+    "DELIVERY_HANDLERS": "",
     "EMAIL_URL": "consolemail://",
     "INSTANCE_ID": "bgreview-tests",
     "LOG_LEVEL": "WARNING",

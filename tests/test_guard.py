@@ -29,7 +29,7 @@ PUBLIC = "93.184.216.34"
 
 def post(url: str, body: str = "{}") -> Answer:
     request = {"method": "POST", "url": url, "headers": {}, "body": body}
-    return send_webhook(request, webhook_id="msg_1", secret=SECRET)
+    return send_webhook(request, webhook_id="msg_1", secrets=[SECRET])
 
 
 def connect(url: str) -> None:

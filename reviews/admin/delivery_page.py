@@ -31,7 +31,7 @@ PARTS = (
     "destination",
     "destination_version",
     "decision__by",
-    "decision__review",
+    "decision__review__job",
     "result__job__version",
 )
 

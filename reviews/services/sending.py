@@ -5,6 +5,7 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -17,6 +18,7 @@ from jobs.models import Job
 from reviews.delivery.answer import Answer
 from reviews.delivery.email import send_email
 from reviews.delivery.failures import FailureClass, Outcome
+from reviews.delivery.handler import call_handler
 from reviews.delivery.retries import next_send_at
 from reviews.delivery.webhook import send_webhook
 from reviews.models import Delivery, DeliveryAttempt, Destination
@@ -52,18 +54,23 @@ class Parcel:
 
     def send(self) -> tuple[Answer, int]:
         """Send it as stored; gives the answer and the milliseconds. No database."""
-        began, request = time.monotonic(), json.loads(self.delivery.request)
-        webhook_id, to = self.delivery.webhook_id, self.delivery.destination
+        began, webhook_id = time.monotonic(), self.delivery.webhook_id
         try:
-            if to.kind == Destination.Kind.EMAIL:
-                answer = send_email(request, webhook_id=webhook_id)
-            else:
-                answer = send_webhook(request, webhook_id=webhook_id, secret=to.secret)
+            answer = self._hand_over(json.loads(self.delivery.request), webhook_id)
         except Exception as error:  # a mistake of ours must not stop the others
             log.exception("could not send", webhook_id=webhook_id)
             why = f"Could not be sent: {type(error).__name__}."
             answer = Answer(why, FailureClass.OUR_BUG)
         return answer, int(1000 * (time.monotonic() - began))
+
+    def _hand_over(self, request: dict[str, Any], webhook_id: str) -> Answer:
+        to = self.delivery.destination
+        if to.kind == Destination.Kind.EMAIL:
+            return send_email(request, webhook_id=webhook_id)
+        if to.kind == Destination.Kind.HANDLER:
+            return call_handler(request, webhook_id=webhook_id)
+        secrets = to.secrets_at(timezone.now())
+        return send_webhook(request, webhook_id=webhook_id, secrets=secrets)
 
 
 def claim_deliveries(room: int) -> list[Parcel]:

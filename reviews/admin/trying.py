@@ -1,0 +1,95 @@
+"""Trying a destination, and its secret: shown once, when it is made."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+
+from jobs.lifecycle import MoveRefused
+from reviews.models import Destination
+from reviews.services.probe import probe_destination
+from reviews.services.rotate import OVERLAP, rotate_secret
+
+FOLDER = "admin/reviews/destination"
+
+
+def probe(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
+    """Send the test event, and show what the receiver said."""
+    destination = _find(desk, request, pk)
+    try:
+        found = probe_destination(destination, by=cast(User, request.user))
+    except MoveRefused as refusal:
+        return _back(request, destination, refusal)
+    return _page(desk, request, destination, "Probe", "probe.html", probe=found)
+
+
+def rotate(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
+    """Replace the secret, and show the new one this once."""
+    destination, given = _find(desk, request, pk), request.POST.get("hours", "")
+    hours = int(given) if given.isdecimal() else OVERLAP
+    try:
+        fresh = rotate_secret(destination, by=cast(User, request.user), hours=hours)
+    except MoveRefused as refusal:
+        return _back(request, destination, refusal)
+    desk.log_change(request, destination, "Rotated the secret.")
+    destination.refresh_from_db()
+    return show_secret(desk, request, destination, fresh, _url(destination))
+
+
+def show_secret(
+    desk: ModelAdmin[Any],
+    request: HttpRequest,
+    destination: Destination,
+    secret: str,
+    onward: str,
+) -> HttpResponse:
+    """A page that no browser keeps; `onward`: where its button leads."""
+    shown = {"secret": secret, "onward": onward}
+    return _page(desk, request, destination, "Secret", "secret.html", **shown)
+
+
+def _find(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> Destination:
+    if request.method != "POST":
+        raise Http404
+    if not desk.has_change_permission(request):
+        raise PermissionDenied
+    return get_object_or_404(Destination, pk=pk)
+
+
+def _back(
+    request: HttpRequest, destination: Destination, refusal: MoveRefused
+) -> HttpResponse:
+    messages.warning(request, str(refusal))
+    return HttpResponseRedirect(_url(destination))
+
+
+def _url(destination: Destination) -> str:
+    return reverse("admin:reviews_destination_change", args=[destination.pk])
+
+
+def _page(
+    desk: ModelAdmin[Any],
+    request: HttpRequest,
+    destination: Destination,
+    title: str,
+    template: str,
+    **shown: Any,
+) -> HttpResponse:
+    context = {
+        **desk.admin_site.each_context(request),
+        "title": f"{title} of {destination}",
+        "word": title,
+        "destination": destination,
+        "back": _url(destination),
+        **shown,
+    }
+    page = TemplateResponse(request, f"{FOLDER}/{template}", context)
+    add_never_cache_headers(page)
+    return page
