@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q
 
 from jobs.services.erase import Part, register
-from reviews.models import Check, DecisionComment, Delivery, DeliveryAttempt
+from reviews.models import Callback, Check, DecisionComment, Delivery, DeliveryAttempt
 from reviews.services.settle import OVER
 
 UNFINISHED = Delivery.objects.filter(job=OuterRef("pk")).exclude(status__in=OVER)
@@ -18,5 +18,6 @@ register(
         "delivery__job",
         {"outcome": "", "answer": ""},
     ),
+    Part("status events", Callback, "job", {"answer": ""}),
     kept_for={"unfinished deliveries": Q(Exists(UNFINISHED))},
 )

@@ -26,6 +26,7 @@ from jobs.services.submit import submit_job
 from jobs.sweep import turn
 from reviews.models import Destination, DestinationVersion, Review
 from reviews.outbox import ROOM, land
+from reviews.services.calling import claim_callbacks
 from reviews.services.seen import what_is_seen
 from reviews.services.sending import claim_deliveries
 
@@ -168,6 +169,12 @@ def send_due() -> None:
         flying = {threads.submit(p.send): p for p in claim_deliveries(ROOM)}
         while flying:
             land(flying, PATIENCE)
+
+
+def call_due() -> None:
+    """The outbox sends the status events that are due, one after the other."""
+    while calls := claim_callbacks(1):
+        calls[0].record(*calls[0].send())
 
 
 def api(user: User) -> APIClient:

@@ -27,6 +27,15 @@ def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
 
 
 @register
+def callbacks_panel(request: HttpRequest, job: Job) -> Panel | None:
+    """Where its status is told, and what came of that."""
+    if not job.callback_url:
+        return None
+    rows = job.callbacks.select_related("destination").order_by("pk")
+    return Panel("admin/reviews/callback/panel.html", {"callbacks": list(rows)})
+
+
+@register
 def deliveries_panel(request: HttpRequest, job: Job) -> Panel | None:
     """Where its approved result went, with every try."""
     rows = job.deliveries.order_by("pk").select_related("destination")

@@ -30,8 +30,10 @@ def parts_of(url: str) -> httpcore2.URL:
         raise Forbidden("The URL has spaces, control characters or backslashes.")
     if split.username is not None or split.password is not None:
         raise Forbidden("The URL has a user name or password in it.")
-    if not host.isascii() or not host:
-        raise Forbidden("The URL needs a host name in ASCII.")
+    if not url.isascii():
+        raise Forbidden("The URL has characters beyond ASCII: encode them.")
+    if not host:
+        raise Forbidden("The URL needs a host name.")
     if split.scheme != "https" and not (split.scheme == "http" and _is_sandbox()):
         raise Forbidden("Only https is allowed.")
     target = (split.path or "/") + (f"?{split.query}" if split.query else "")

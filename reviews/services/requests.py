@@ -14,6 +14,7 @@ from jobs.models import Job, Result
 from reviews.delivery.webhook import own_headers
 from reviews.models import Destination, DestinationVersion
 from reviews.models.decision import reference_of
+from reviews.services.callbacks import url_for
 
 TO_COME = "(set when you decide)"
 SUBJECT = 150  # characters
@@ -103,7 +104,7 @@ def _webhook(
     }
     return {
         "method": "POST",
-        "url": version.address,
+        "url": url_for(version, result.job),
         "headers": own_headers(version.headers) | proof,
         "body": canonical_json(_body(result, decision)),
     }

@@ -63,6 +63,9 @@ class Parcel:
             answer = Answer(why, FailureClass.OUR_BUG)
         return answer, int(1000 * (time.monotonic() - began))
 
+    def record(self, answer: Answer, milliseconds: int) -> None:
+        record(self, answer, milliseconds)
+
     def _hand_over(self, request: dict[str, Any], webhook_id: str) -> Answer:
         to = self.delivery.destination
         if to.kind == Destination.Kind.EMAIL:
