@@ -40,9 +40,11 @@ OPENING = """\
 Waiting for a decision:
 
 {lines}
-
+{more}
 Nothing is approved by itself, and nothing is decided by a link.
 """
+MOST = 50  # jobs that one mail names
+MORE = "\nAnd {count} more: {url}\n"
 LINE = """\
 by {due_at:%d %b %Y %H:%M} UTC: job {job_id}
 {url}"""
@@ -59,8 +61,7 @@ class ReviewDue:
     @property
     def url(self) -> str:
         """Where the page is; opening it decides nothing."""
-        path = reverse("admin:reviews_review_change", args=[self.review_id])
-        return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
+        return _link(reverse("admin:reviews_review_change", args=[self.review_id]))
 
     def told(self, template: str) -> str:
         return template.format(due_at=self.due_at, url=self.url, job_id=self.job_id)
@@ -113,10 +114,17 @@ def send_openings(notices: Mapping[str, Sequence[ReviewDue]]) -> int:
 
 
 def _opening(waiting: Sequence[ReviewDue]) -> tuple[str, str]:
-    lines = "\n\n".join(notice.told(LINE) for notice in waiting)
-    count = len(waiting)
+    lines = "\n\n".join(notice.told(LINE) for notice in waiting[:MOST])
+    count, more = len(waiting), ""
+    if count > MOST:
+        url = _link(reverse("admin:reviews_review_changelist"))
+        more = MORE.format(count=count - MOST, url=url)
     jobs = "A job waits" if count == 1 else f"{count} jobs wait"
-    return f"{jobs} for a decision", OPENING.format(lines=lines)
+    return f"{jobs} for a decision", OPENING.format(lines=lines, more=more)
+
+
+def _link(path: str) -> str:
+    return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
 
 
 def _mail(letters: Mapping[str, tuple[str, str]]) -> int:

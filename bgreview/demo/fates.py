@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from bgreview.demo.catalogue import TO_MAIL
+from bgreview.demo.people import HOUSE
 from bgreview.demo.place import Place
 from bgreview.demo.reviewers import objection
 from bgreview.demo.scenes import LEFT_FOR_YOU, Scene
@@ -135,9 +136,13 @@ def _lines(place: Place) -> Iterator[dict[str, Any]]:
 
 
 def _mails(place: Place) -> Iterator[str]:
-    """The texts in the files of Django's file backend, which may hold several."""
+    """The letters in the files of Django's file backend, which may hold several.
+
+    Notices to our own people are none of them.
+    """
     for path in place.mail.glob("*.log"):
         for raw in RULE.split(path.read_bytes()):
             if raw.strip():
                 message = email.message_from_bytes(raw, policy=default)
-                yield str(message.get_content())
+                if HOUSE not in str(message["to"]):
+                    yield str(message.get_content())

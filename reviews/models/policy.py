@@ -76,7 +76,14 @@ class ReviewPolicy(models.Model):
         return f"policy of {self.version}"
 
     def clean(self) -> None:
-        """A reminder comes between the opening and the end."""
-        if self.remind_hours and self.hours and self.remind_hours >= self.hours:
-            said = f"Must be less than the {self.hours} hours until it is abandoned."
-            raise ValidationError({"remind_hours": said})
+        """Reminder and escalation come between the opening and the end."""
+        said = f"Must be less than the {self.hours} hours until it is abandoned."
+        errors = {
+            name: said
+            for name in ("remind_hours", "escalate_hours")
+            if self.hours and (getattr(self, name) or 0) >= self.hours
+        }
+        if self.escalate_hours and not self.escalate_to:
+            errors["escalate_to"] = "Say who is told."
+        if errors:
+            raise ValidationError(errors)
