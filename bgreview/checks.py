@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from jobs.provider.webhook_secrets import SHORTEST, is_real
@@ -76,6 +76,14 @@ def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         problems.append(Error("ALLOWED_HOSTS allows any host.", id="bgreview.E003"))
     if not settings.HTTPS:
         problems.append(Error("PUBLIC_URL is not https.", id="bgreview.E004"))
+    if settings.DELIVERY_OVER_HTTP:
+        problems.append(
+            Warning(
+                "DELIVERY_OVER_HTTP lets results travel unencrypted.",
+                hint="Give every receiver https, and take the setting away.",
+                id="bgreview.W001",
+            )
+        )
     if settings.OPENAI_WEBHOOK_SECRETS and settings.INSTANCE_ID == "bgreview":
         problems.append(
             Error(

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "DEBUG": "false",
     "DEFAULT_FROM_EMAIL": "bgreview@localhost",
     "DELIVERY_HANDLERS": "",
+    "DELIVERY_OVER_HTTP": "false",
     "EMAIL_URL": "consolemail://",
     "INSTANCE_ID": "bgreview-tests",
     "LOG_LEVEL": "WARNING",

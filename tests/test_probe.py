@@ -60,6 +60,13 @@ def test_it_is_guarded_as_deliveries_are(desk, boss, settings):
     assert answer.why == "169.254.169.254 is not a public address."
 
 
+def test_what_cannot_be_sent_is_an_answer_too(desk, boss):
+    Destination.objects.update(secret="whsec_not base64")
+    desk.refresh_from_db()
+    answer = probe_destination(desk, by=boss).answer
+    assert answer.failure is FailureClass.OUR_BUG
+
+
 def test_it_needs_the_right_and_a_webhook_with_an_address(desk, inbox, ann, boss):
     with pytest.raises(PermissionDenied):
         probe_destination(desk, by=ann)

@@ -38,6 +38,7 @@ def environment(place: Place) -> dict[str, str]:
         "DEBUG": "false",
         "DEFAULT_FROM_EMAIL": "desk@bgreview.example",
         "DELIVERY_HANDLERS": "",
+        "DELIVERY_OVER_HTTP": "false",
         "EMAIL_URL": f"filemail:///{quote(str(place.mail))}",
         "INSTANCE_ID": "bgreview-demo",
         "LOG_LEVEL": "WARNING",

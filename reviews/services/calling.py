@@ -1,24 +1,23 @@
 """Sending status events: claim, send, record. Beside deliveries, never before them."""
 
 import random
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-import structlog
 from django.db.models import F
 from django.utils import timezone
 
 from reviews.delivery.answer import Answer
-from reviews.delivery.failures import FailureClass, Outcome
+from reviews.delivery.failures import Outcome
 from reviews.delivery.prefix import lies_under
 from reviews.delivery.retries import CALLBACK_WAITS, next_send_at
+from reviews.delivery.timed import timed
 from reviews.models import Callback
 from reviews.notices import Address, StatusEvent, send_status
 from reviews.services.rest import held_back
 
-log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
 
 
@@ -36,14 +35,9 @@ class Call:
 
     def send(self) -> tuple[Answer, int]:
         """Send it; gives the answer and the milliseconds. No database."""
-        began, webhook_id = time.monotonic(), f"msg_{self.callback.uuid.hex}"
-        try:
-            answer = send_status(self.event, self.to, webhook_id=webhook_id)
-        except Exception as error:  # a mistake of ours must not stop the others
-            log.exception("could not call back", webhook_id=webhook_id)
-            why = f"Could not be sent: {type(error).__name__}."
-            answer = Answer(why, FailureClass.OUR_BUG)
-        return answer, int(1000 * (time.monotonic() - began))
+        webhook_id = f"msg_{self.callback.uuid.hex}"
+        send = partial(send_status, self.event, self.to, webhook_id=webhook_id)
+        return timed(send, webhook_id=webhook_id)
 
     def record(self, answer: Answer, milliseconds: int) -> None:
         """Note what came of it; after its last try it is let go."""

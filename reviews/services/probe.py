@@ -1,7 +1,7 @@
 """Trying a receiver: a signed event without content, and what it says to that."""
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.kit.rights import name_of, require
 from jobs.lifecycle import MoveRefused
 from reviews.delivery.answer import Answer
+from reviews.delivery.timed import timed
 from reviews.models import Destination
 from reviews.notices import Address, send_test
 
@@ -35,10 +36,10 @@ def probe_destination(destination: Destination, *, by: User) -> Probe:
         raise MoveRefused(f"{destination} is no webhook: only these can be probed.")
     if version is None:
         raise MoveRefused(f"{destination} has no address yet.")
-    began, now = time.monotonic(), timezone.now()
+    now, webhook_id = timezone.now(), f"msg_{uuid4().hex}"
     to = Address(version.address, version.headers, destination.secrets_at(now))
-    answer = send_test(to, webhook_id=f"msg_{uuid4().hex}", now=now)
-    took = int(1000 * (time.monotonic() - began))
+    send = partial(send_test, to, webhook_id=webhook_id, now=now)
+    answer, took = timed(send, webhook_id=webhook_id)
     log.info(
         "a destination was probed",
         destination=destination.pk,
