@@ -16,7 +16,8 @@ from django.urls import reverse
 
 from jobs.kit.canonical import canonical_json
 from reviews.delivery.answer import Answer
-from reviews.delivery.webhook import own_headers, send_webhook
+from reviews.delivery.headers import own_headers
+from reviews.delivery.webhook import send_webhook
 
 log = structlog.get_logger(__name__)
 PATIENCE = 10  # seconds for each answer of the mail server

@@ -22,7 +22,8 @@ from reviews.delivery import webhook
 from reviews.delivery.answer import Answer
 from reviews.delivery.failures import FailureClass, Outcome
 from reviews.delivery.guard import Forbidden, GuardedBackend, check, parts_of
-from reviews.delivery.webhook import RESERVED, own_headers, send_webhook
+from reviews.delivery.headers import RESERVED, own_headers
+from reviews.delivery.webhook import send_webhook
 from tests.house import PATIENCE, SECRET, receiver
 
 PUBLIC = "93.184.216.34"

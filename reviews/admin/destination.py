@@ -19,7 +19,7 @@ from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.kit.versions import Version
 from reviews.admin import holding, trying
 from reviews.delivery.guard import Forbidden, parts_of
-from reviews.delivery.webhook import RESERVED
+from reviews.delivery.headers import RESERVED
 from reviews.models import Destination, DestinationVersion
 from reviews.services.rotate import new_secret
 

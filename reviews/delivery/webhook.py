@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -18,25 +18,6 @@ from reviews.delivery.retries import seconds_asked
 PATIENCE = 15.0  # seconds for one try, all in all
 CONNECT = 5.0
 ANSWER = 4_096  # bytes of an answer that are read and kept
-RESERVED = {  # ours to set: a destination's own headers may not stand in for them
-    "bgreview-content-sha256",
-    "bgreview-decision",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-    "user-agent",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-}
-
-
-def own_headers(given: Mapping[str, str]) -> dict[str, str]:
-    """A destination's own headers with ours, as they are stored and sent."""
-    own = {name: v for name, v in given.items() if name.lower() not in RESERVED}
-    return {**own, "content-type": "application/json", "user-agent": "bgreview"}
 
 
 def send_webhook(

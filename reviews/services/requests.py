@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.kit.canonical import canonical_json, digest_of
 from jobs.models import Job, Result
-from reviews.delivery.webhook import own_headers
+from reviews.delivery.headers import own_headers
 from reviews.models import Destination, DestinationVersion
 from reviews.models.decision import reference_of
 from reviews.services.callbacks import url_for
