@@ -48,7 +48,7 @@ def show_secret(
     secret: str,
     onward: str,
 ) -> HttpResponse:
-    """A page that no browser keeps, as none of the admin's; `onward`: where its button leads."""
+    """A page that, as all of the admin's, no browser keeps; `onward`: its button's."""
     shown = {"secret": secret, "onward": onward}
     return _page(desk, request, destination, "Secret", "secret.html", **shown)
 
