@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
 
 from jobs.kit.handlers import why_unfit
 from jobs.provider.webhook_secrets import SHORTEST, is_real
@@ -61,6 +62,27 @@ def tool_handlers_only_read(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     ]
 
 
+@register(Tags.compatibility)
+def handlers_are_there(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What approved results are given to can be called."""
+    return [
+        Error(
+            f"{name!r} in DELIVERY_HANDLERS is not there, or cannot be called.",
+            hint="Name functions of installed packages: package.module.function.",
+            id="bgreview.E007",
+        )
+        for name in settings.DELIVERY_HANDLERS
+        if not _is_callable(name)
+    ]
+
+
+def _is_callable(name: str) -> bool:
+    try:
+        return callable(import_string(name))
+    except ImportError:
+        return False
+
+
 @register(Tags.security, deploy=True)
 def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """In production no sandbox key, no wildcard host, links that people can open."""
@@ -69,6 +91,14 @@ def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         problems.append(Error("ALLOWED_HOSTS allows any host.", id="bgreview.E003"))
     if not settings.HTTPS:
         problems.append(Error("PUBLIC_URL is not https.", id="bgreview.E004"))
+    if settings.DELIVERY_OVER_HTTP:
+        problems.append(
+            Warning(
+                "DELIVERY_OVER_HTTP lets results travel unencrypted.",
+                hint="Give every receiver https, and take the setting away.",
+                id="bgreview.W001",
+            )
+        )
     if settings.OPENAI_WEBHOOK_SECRETS and settings.INSTANCE_ID == "bgreview":
         problems.append(
             Error(

@@ -189,6 +189,12 @@ SPECTACULAR_SETTINGS = {
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="bgreview@localhost")
 
+# ---- deliveries -------------------------------------------------------------------
+# Whether approved results may travel unencrypted, to receivers without https.
+DELIVERY_OVER_HTTP = env.bool("DELIVERY_OVER_HTTP", default=False)
+# Functions that a destination may name, as "package.module.function".
+DELIVERY_HANDLERS = env.list("DELIVERY_HANDLERS", default=[])
+
 # ---- safety in the browser -------------------------------------------------------
 # Our pages show hostile text to privileged people: nothing from elsewhere, nothing
 # inline, no exceptions for a page.

@@ -4,6 +4,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from jobs.services.erase import Part, register
 from reviews.models import (
+    Callback,
     ChangeRequest,
     Check,
     DecisionComment,
@@ -25,5 +26,6 @@ register(
         "delivery__job",
         {"outcome": "", "answer": ""},
     ),
+    Part("status events", Callback, "job", {"answer": ""}),
     kept_for={"unfinished deliveries": Q(Exists(UNFINISHED))},
 )

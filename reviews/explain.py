@@ -94,6 +94,12 @@ def _under_way(delivery: Delivery, sentence: str) -> Explanation:
         sentence += f" Deliveries are paused: {ended(pause.note or pause.actor)}"
         since = pause.began_at
         return Explanation(sentence, "end the pause", "managers", "the pause", since)
+    if delivery.can_still_be_undone(timezone.now()):
+        sentence += f" It leaves at {delivery.wake_at:%H:%M:%S} UTC; until then the"
+        sentence += " approval can be taken back."
+        since, by = delivery.created_at, delivery.wake_at
+        what = "deliver, unless it is taken back"
+        return Explanation(sentence, what, "system", "the undo window", since, by)
     at, to = delivery.wake_at, delivery.destination
     if delivery.tries and (last := delivery.attempts.order_by("number").last()):
         sentence += f" Try {last.number}: {ended(last.outcome or 'under way')}"

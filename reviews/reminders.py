@@ -1,9 +1,19 @@
-"""The task that reminds reviewers, started every minute in the outbox's cluster."""
+"""The task that mails reviewers, started every minute in the outbox's cluster."""
 
 from jobs.sweep import is_late
-from reviews.services.remind import remind_reviewers
+from reviews.services.remind import (
+    escalate_reviews,
+    remind_reviewers,
+    tell_of_openings,
+)
 
 
 def reminders(intended: str = "") -> dict[str, int]:
-    """Remind of what is due soon; not in the outbox, as a mail server may be slow."""
-    return {"skipped": 1} if is_late(intended) else {"reminded": remind_reviewers()}
+    """Tell what opened and what is due; not in the outbox: mail servers may be slow."""
+    if is_late(intended):
+        return {"skipped": 1}
+    return {
+        "told": tell_of_openings(),
+        "reminded": remind_reviewers(),
+        "escalated": escalate_reviews(),
+    }

@@ -21,6 +21,7 @@ from jobs.models import Citation, EvidenceTrace, Job
 from jobs.rendering import render_value
 from jobs.services.rendered import html_of
 from reviews import desk, versions
+from reviews.admin import undo
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
 from reviews.models.review import VIEW, ReviewQuerySet
@@ -135,7 +136,8 @@ def _to_next(request: HttpRequest, review: Review, done: str) -> HttpResponse:
     """On to the next in the queue, with a word about the one just left."""
     job_url = reverse("admin:jobs_job_change", args=[review.job_id])
     link = format_html('<a href="{}">{}</a>', job_url, review.job)
-    messages.success(request, format_html("“{}” {}.", link, done))
+    said = format_html("“{}” {}.{}", link, done, undo.hint(review))
+    messages.success(request, said)
     at_hand = visible_reviews(request).at_hand(request.user, timezone.now())
     upcoming = at_hand.exclude(pk=review.pk).first()
     if upcoming is None:
@@ -167,6 +169,7 @@ def _page(
         "form": form or DecisionForm(),
         "refusal": refusal,
         "explanation": explain(job),
+        "undo": undo.what_is_shown(request, job) if review.closed_at else {},
         "readable": readable,
         "result_html": html_of(result) if readable else "",
         "input_html": render_value(job.input, job.version.input_schema),

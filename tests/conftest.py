@@ -6,11 +6,13 @@ The database is chosen in `databases.py`, before this file is read.
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import override_settings
 
 from jobs.services import liveness
+from reviews.services import plan
 from tests import append_only, databases
 from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
@@ -64,6 +66,15 @@ def _cheap_settings(
 def _nothing_is_known_of_webhooks() -> None:
     """As in a new process; of the rows of another test nothing may be remembered."""
     liveness.forget()
+
+
+@pytest.fixture(autouse=True)
+def _approvals_leave_at_once(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But where a test is about the time in which they can be taken back."""
+    if request.node.get_closest_marker("undo") is None:
+        monkeypatch.setattr(plan, "undo_window", lambda review: timedelta(0))
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "CSRF_TRUSTED_ORIGINS": "",
     "DEBUG": "false",
     "DEFAULT_FROM_EMAIL": "bgreview@localhost",
+    "DELIVERY_HANDLERS": "",
+    "DELIVERY_OVER_HTTP": "false",
     "EMAIL_URL": "consolemail://",
     "INSTANCE_ID": "bgreview-tests",
     "LOG_LEVEL": "WARNING",

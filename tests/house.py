@@ -30,6 +30,7 @@ from jobs.sweep import turn
 from reviews.models import Destination, DestinationVersion, Review
 from reviews.outbox import ROOM, land
 from reviews.policy.terms import Terms
+from reviews.services.calling import claim_callbacks
 from reviews.services.checks import renew_checks
 from reviews.services.seen import what_is_seen
 from reviews.services.sending import claim_deliveries
@@ -202,6 +203,12 @@ def send_due() -> None:
         flying = {threads.submit(p.send): p for p in claim_deliveries(ROOM)}
         while flying:
             land(flying, PATIENCE)
+
+
+def call_due() -> None:
+    """The outbox sends the status events that are due, one after the other."""
+    while calls := claim_callbacks(1):
+        calls[0].record(*calls[0].send())
 
 
 def api(user: User) -> APIClient:

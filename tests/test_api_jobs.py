@@ -403,6 +403,7 @@ DETAIL = BRIEF | {
     "metadata",
     "deadline_at",
     "attempt_seconds",
+    "callback_url",
     "legal_hold",
     "erased_at",
     "progress",

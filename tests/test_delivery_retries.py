@@ -157,7 +157,7 @@ def test_a_status_is_delivery_or_worth_another_try_or_the_end(
 
 def post(url: str) -> Answer:
     request = {"method": "POST", "url": url, "headers": {}, "body": "{}"}
-    return hooks.send_webhook(request, webhook_id="msg_1", secret=SECRET)
+    return hooks.send_webhook(request, webhook_id="msg_1", secrets=[SECRET])
 
 
 @pytest.mark.parametrize("status", [302, 404])

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from bgreview.checks import settings_are_safe
 from reviews.delivery import webhook
 from reviews.delivery.answer import Answer
 from reviews.delivery.failures import FailureClass, Outcome
 from reviews.delivery.guard import Forbidden, GuardedBackend, check, parts_of
+from reviews.delivery.headers import RESERVED, own_headers
 from reviews.delivery.webhook import send_webhook
 from tests.house import PATIENCE, SECRET, receiver
 
@@ -29,7 +31,7 @@ PUBLIC = "93.184.216.34"
 
 def post(url: str, body: str = "{}") -> Answer:
     request = {"method": "POST", "url": url, "headers": {}, "body": body}
-    return send_webhook(request, webhook_id="msg_1", secret=SECRET)
+    return send_webhook(request, webhook_id="msg_1", secrets=[SECRET])
 
 
 def connect(url: str) -> None:
@@ -226,6 +228,7 @@ def test_in_earnest_the_public_may_be_reached(in_earnest, address):
         "https://example.com/?a=\nb",
         "https://example.com\r\n/",
         "https://example.com/\0",
+        "https://example.com/\N{LATIN SMALL LETTER A WITH DIAERESIS}",
         "https://ex\N{LATIN SMALL LETTER A WITH DIAERESIS}mple.com/",
         "https://\N{CIRCLED DIGIT ONE}27.0.0.1/",
         "https://example\N{IDEOGRAPHIC FULL STOP}com/",
@@ -262,6 +265,16 @@ def test_in_earnest_only_https_is_used(in_earnest):
     assert parts_of("HTTPS://Example.com").scheme == b"https"
 
 
+def test_a_setting_lets_http_pass_and_nothing_else(in_earnest, settings):
+    settings.DELIVERY_OVER_HTTP = True
+    assert parts_of("http://example.com/").scheme == b"http"
+    with pytest.raises(Forbidden, match="Only https"):
+        parts_of("ftp://example.com/")
+    with pytest.raises(Forbidden, match="not a public address"):
+        connect("http://127.0.0.1/")
+    assert [found.id for found in settings_are_safe(None)].count("bgreview.W001") == 1
+
+
 @pytest.mark.parametrize(
     ("url", "parts"),
     [
@@ -291,6 +304,21 @@ def test_a_name_is_asked_for_once_and_its_answer_is_what_is_connected_to(
     assert asked == ["desk.example"]
     ((request, _),) = httpserver.log
     assert request.headers["Host"] == f"desk.example:{httpserver.port}"
+
+
+def test_a_second_answer_that_lies_inside_is_never_asked_for(
+    in_earnest, names, monkeypatch
+):
+    """Rebinding, the other way round: public when checked, inside a moment later."""
+    asked, connected = names(desk=[[PUBLIC], ["127.0.0.1"], ["127.0.0.1"]]), []
+
+    def note(address: tuple[str, int], *args: Any, **more: Any) -> None:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", note)
+    assert post("https://desk.example/").outcome is Outcome.AGAIN
+    assert (asked, connected) == (["desk.example"], [(PUBLIC, 443)])
 
 
 def test_a_name_that_moved_inside_since_the_last_try_is_refused(in_earnest, names):
@@ -364,6 +392,37 @@ def test_proxies_of_the_environment_are_not_used(httpserver, at, monkeypatch):
     assert request.path == "/"  # and not the whole URL, as a proxy is asked
 
 
+# ---- headers ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-A", "b\r\nX-Evil: 1"),
+        ("X-A", "b\nX-Evil: 1"),
+        ("X-A", "b\rX-Evil: 1"),
+        ("X-A", "b\r\n\r\nPOST /inside HTTP/1.1"),
+        ("X-A", "b\0"),
+        ("X-A", "b\r\n X-Evil: 1"),
+        ("X-A\r\nX-Evil", "1"),
+        ("X-A: 1\r\nX-Evil", "1"),
+        ("X A", "b"),
+        ("X-A:", "b"),
+        ("", "b"),
+    ],
+)
+def test_a_header_that_http_cannot_carry_is_not_sent(httpserver, at, name, value):
+    request = {"url": at, "headers": {name: value}, "body": "{}"}
+    answer = send_webhook(request, webhook_id="msg_1", secrets=[SECRET])
+    assert (answer.failure, answer.left) == (FailureClass.MALFORMED, False)
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("name", [*sorted(RESERVED), "Host", "Webhook-Signature"])
+def test_a_destination_cannot_set_headers_that_are_ours(name):
+    assert "evil" not in own_headers({name: "evil"}).values()
+
+
 # ---- receivers who take their time -----------------------------------------------
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
@@ -377,6 +436,13 @@ def trickle(caller: socket.socket, *, first: bytes, then: bytes) -> None:
         caller.sendall(then)
         time.sleep(0.025)
     caller.sendall(b"THE END")
+
+
+def hear(caller: socket.socket) -> None:
+    """All of it: who closes before that resets the connection."""
+    said = b""
+    while not said.endswith(b"{}"):
+        said += caller.recv(65_536)
 
 
 def silent(caller: socket.socket) -> None:
@@ -407,13 +473,20 @@ def endless_continues(caller: socket.socket) -> None:
     trickle(caller, first=b"", then=b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def endless_headers(caller: socket.socket) -> None:
+    hear(caller)
+    caller.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        caller.sendall(b"X-A: b\r\n" * 1_000)
+
+
 def garbage(caller: socket.socket) -> None:
-    caller.recv(65_536)
+    hear(caller)
     caller.sendall(b"220 mail.example.com ESMTP\r\n")
 
 
 def hangs_up(caller: socket.socket) -> None:
-    caller.recv(65_536)
+    hear(caller)
 
 
 TOO_LATE = "No answer within 0.3 s."
@@ -428,6 +501,7 @@ TOO_LATE = "No answer within 0.3 s."
         (slow_status, Outcome.AGAIN, TOO_LATE),
         (slow_headers, Outcome.AGAIN, TOO_LATE),
         (endless_continues, Outcome.AGAIN, TOO_LATE),
+        (endless_headers, Outcome.AGAIN, "RemoteProtocolError: "),
         (garbage, Outcome.AGAIN, "RemoteProtocolError: "),
         (hangs_up, Outcome.AGAIN, "RemoteProtocolError: "),
     ],
@@ -440,6 +514,15 @@ def test_a_try_ends_when_its_patience_does(monkeypatch, behave, outcome, why):
     assert answer.why.startswith(why)
     assert "THE END" not in answer.said
     assert len(answer.said) <= webhook.ANSWER
+
+
+def test_a_handshake_that_does_not_come_to_an_end_is_left(monkeypatch):
+    monkeypatch.setattr(webhook, "PATIENCE", 0.3)
+    done = threading.Event()
+    with receiver(lambda caller: done.wait(PATIENCE)) as url:
+        answer = post(url.replace("http:", "https:"))
+        done.set()
+    assert answer == Answer(TOO_LATE, FailureClass.TRANSIENT, left=False)
 
 
 def test_a_receiver_that_does_not_read_is_left(monkeypatch):

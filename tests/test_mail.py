@@ -42,6 +42,7 @@ def test_a_mail_says_exactly_what_was_approved(
         f"{review.result.content}\n\n-- \n"
         f"Approved by ann at {decision.at.isoformat()}.\n"
         f"Job {job.public_id}, version 1, SHA-256 {review.result.content_hash}.\n"
+        f"Decision {decision.reference}.\n"
     )
     assert mail.recipients() == ["desk@example.com", "boss@example.com"]
     assert mail.from_email == settings.DEFAULT_FROM_EMAIL

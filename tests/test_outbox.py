@@ -97,7 +97,7 @@ def test_the_body_is_the_contract(note, shop, ann, courier, desk, httpserver):
             "result_version": 1,
             "content": review.result.content,
             "content_sha256": review.result.content_hash,
-            "decision": {"by": "ann", "at": when},
+            "decision": {"id": decision.reference, "by": "ann", "at": when},
         },
     }
 

@@ -1,15 +1,19 @@
 """The time of a review: one reminder before its end, then given up, then reopened."""
 
+import quopri
 import re
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
@@ -24,11 +28,17 @@ from reviews.notices import ReviewDue
 from reviews.reminders import reminders
 from reviews.services import remind
 from reviews.services.decide import approve
-from reviews.services.remind import LEASE, remind_reviewers
+from reviews.services.remind import (
+    LEASE,
+    escalate_reviews,
+    remind_reviewers,
+    tell_of_openings,
+)
 from reviews.services.reopen import reopen_review
 from tests.deliveries import listening
 from tests.house import bring_to, person, seen, submit
-from tests.test_races import at_once
+from tests.test_delivery_pages import browser
+from tests.test_races import at_once, reviews_like
 
 TITLE = "Quarterly figures of Acme"
 SECRET_NUMBER = "4711-0815"
@@ -96,7 +106,7 @@ def test_a_notice_has_no_room_for_content():
     }
     templates = [getattr(notices, name) for name in dir(notices) if name.isupper()]
     named = set(re.findall(r"{(\w+)", " ".join(t for t in templates if type(t) is str)))
-    assert named == {"due_at", "url", "job_id"}
+    assert named - {"lines", "more", "count"} == {"due_at", "url", "job_id"}
 
 
 def test_only_those_who_may_decide_are_reminded(
@@ -179,14 +189,178 @@ def test_no_transaction_is_open_while_mail_is_sent(
 ):
     told = []
 
-    def look(notice: ReviewDue, addresses: list[str]) -> int:
+    def look(letters: dict[str, tuple[str, str]]) -> int:
         told.append(connection.in_atomic_block)
-        return len(addresses)
+        return len(letters)
 
-    monkeypatch.setattr(remind, "send_reminders", look)
+    monkeypatch.setattr(notices, "_mail", look)
     with in_time(asked):
-        remind_reviewers()
-    assert told == [False]
+        reminders()
+    assert told == [False, False]
+
+
+# ---- that they opened ----------------------------------------------------------------
+
+
+@pytest.fixture
+def several(asked, mailed) -> list[Review]:
+    """Three reviews that opened meanwhile; four eyes keep the last from ann."""
+    ann = mailed[0]
+    reviews = [asked, *reviews_like(asked, 2)]
+    last = reviews[-1]
+    Review.objects.filter(pk=last.pk).update(policy={"four_eyes": True})
+    Job.objects.filter(pk=last.job_id).update(requester=ann)
+    return reviews
+
+
+def links(mail: EmailMessage) -> list[int]:
+    found = re.findall(r"/admin/reviews/review/(\d+)/change/", mail.body)
+    return [int(pk) for pk in found]
+
+
+def test_each_person_gets_one_mail_of_all_that_opened(several, mailoutbox):
+    assert tell_of_openings() == 3
+    assert tell_of_openings() == 0
+
+    first, second = mailoutbox
+    assert (first.to, second.to) == (["ann@example.com"], ["bob@example.com"])
+    assert set(links(first)) == {review.pk for review in several[:2]}
+    assert set(links(second)) == {review.pk for review in several}
+    assert first.subject == "2 jobs wait for a decision"
+    assert f"by {several[0].due_at:%d %b %Y %H:%M} UTC" in first.body
+
+
+def test_what_is_decided_already_is_not_told(several, mailed, mailoutbox):
+    approve(several[0], by=mailed[0], seen=seen(several[0]))
+    assert tell_of_openings() == 2
+    assert all(several[0].pk not in links(mail) for mail in mailoutbox)
+
+
+def test_a_mail_names_some_and_links_to_the_rest(several, mailoutbox, monkeypatch):
+    monkeypatch.setattr(notices, "MOST", 1)
+    tell_of_openings()
+    assert len(links(mailoutbox[1])) == 1
+    queue = "http://127.0.0.1:8000/admin/reviews/review/"
+    assert f"And 2 more: {queue}\n" in mailoutbox[1].body
+
+
+def test_when_no_mail_server_answers_they_are_told_later(
+    asked, mailed, settings, postbox
+):
+    port = settings.EMAIL_PORT
+    with listening(backlog=None) as url:
+        settings.EMAIL_PORT = int(url.strip("/").rpartition(":")[2])
+        assert tell_of_openings() == 0
+    settings.EMAIL_PORT = port
+    postbox.to_recipients = "550 no such user"
+    assert tell_of_openings() == 1  # each was refused by name: not again every minute
+    assert tell_of_openings() == 0
+
+
+def test_of_two_that_saw_it_open_one_tells(asked):
+    now = timezone.now()
+    assert remind._take(asked, now)
+    assert not remind._take(asked, now)
+
+
+# ---- that nobody came ----------------------------------------------------------------
+
+
+@pytest.fixture
+def escalating(note, shop, courier, ann) -> Review:
+    """An hour before its end the heads are told: hana, and not one who has left."""
+    heads = Group.objects.create(name="Heads")
+    for name, active in (("hana", True), ("left", False)):
+        user = person(name, email=f"{name}@example.com", is_active=active)
+        user.groups.add(heads)
+    job = submit(shop, "A secret text.", title=TITLE, metadata={"order": SECRET_NUMBER})
+    ReviewPolicy.objects.create(
+        version=job.version, hours=5, escalate_hours=1, escalate_to=heads
+    )
+    return bring_to("awaiting_review", job, courier).reviews.get()
+
+
+def test_when_nobody_comes_others_are_told_once(escalating, mailoutbox):
+    assert escalating.escalate_at == escalating.due_at - timedelta(hours=1)
+    assert escalate_reviews() == 0
+    with time_machine.travel(escalating.escalate_at + timedelta(seconds=1)):
+        assert escalate_reviews() == 1
+        assert escalate_reviews() == 0
+
+    (mail,) = mailoutbox
+    assert mail.to == ["hana@example.com"]
+    assert links(mail) == [escalating.pk]
+    event = escalating.job.events.get(kind="escalation")
+    assert event.note == "Nobody had decided. Told hana."
+    assert broken_links(escalating.job) == []
+
+
+def test_what_was_decided_is_not_escalated(escalating, ann, mailoutbox):
+    approve(escalating, by=ann, seen=seen(escalating))
+    with time_machine.travel(escalating.escalate_at + timedelta(seconds=1)):
+        assert escalate_reviews() == 0
+    assert mailoutbox == []
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"escalate_hours": 2}, "escalate_hours"),
+        ({"escalate_hours": 1}, "escalate_to"),
+    ],
+)
+def test_a_policy_says_to_whom_and_before_the_end(note, given, field):
+    with pytest.raises(ValidationError) as wrong:
+        ReviewPolicy(version=note.versions.get(), hours=2, **given).full_clean()
+    assert field in wrong.value.message_dict
+
+
+# ---- without content -----------------------------------------------------------------
+
+
+def test_no_notice_says_anything_of_what_it_is_about(
+    escalating, ann, postbox, monkeypatch
+):
+    """Every mail there is, as bytes on the wire, searched for words of the job."""
+    ann.email = "ann@example.com"
+    ann.save()
+    Review.objects.update(remind_at=escalating.escalate_at)
+    with time_machine.travel(escalating.escalate_at + timedelta(seconds=1)):
+        assert reminders() == {"told": 1, "reminded": 1, "escalated": 1}
+
+    assert len(postbox.letters) == 3
+    content = str(escalating.result.content)
+    planted = (TITLE, "Acme", SECRET_NUMBER, "order", "secret", content, "shop")
+    for letter in postbox.letters:
+        plain = quopri.decodestring(letter).decode()
+        for word in (*planted, escalating.result.content_hash):
+            assert word not in plain
+
+
+def test_a_notices_link_decides_nothing(asked, mailed, mailoutbox):
+    tell_of_openings()
+    path = urlsplit(re.findall(r"http://\S+", mailoutbox[0].body)[0]).path
+    answer = browser(mailed[0]).get(path)
+    assert answer.status_code == 200
+    assert Job.objects.get().status == "awaiting_review"
+
+
+def test_what_notices_are_made_of_has_no_field_for_content():
+    """Every dataclass of the module, by reflection: a new one must be thought about."""
+    found = {
+        thing.__name__: {field.name: field.type for field in fields(thing)}
+        for thing in vars(notices).values()
+        if is_dataclass(thing) and thing.__module__ == notices.__name__
+    }
+    assert found == {
+        "ReviewDue": {"review_id": int, "job_id": UUID, "due_at": datetime},
+        "StatusEvent": {"job_id": UUID, "status": str, "at": datetime},
+        "Address": {
+            "url": str,
+            "headers": Mapping[str, str],
+            "secrets": Sequence[str],
+        },
+    }
 
 
 def test_two_at_once_remind_once(transactional_db, asked, mailed, mailoutbox):
@@ -194,14 +368,14 @@ def test_two_at_once_remind_once(transactional_db, asked, mailed, mailoutbox):
         (told,) = at_once([remind_reviewers], [partial(reminders, "")])
 
     assert sorted([told[0], told[1]["reminded"]]) == [0, 1]
-    assert len(mailoutbox) == 2
+    assert len([m for m in mailoutbox if "A decision is due" in m.subject]) == 2
 
 
 def test_of_two_that_read_the_same_row_one_claims_it(asked):
     """The race, without threads: two copies of one row."""
     now, mine, theirs = timezone.now(), Review.objects.get(), Review.objects.get()
-    assert remind.claim(mine, now)
-    assert not remind.claim(theirs, now)
+    assert remind.claim(mine, remind.REMINDER, now)
+    assert not remind.claim(theirs, remind.REMINDER, now)
 
 
 def test_a_task_that_waited_too_long_leaves_it_to_younger_ones(asked, mailoutbox):
@@ -217,7 +391,7 @@ def test_a_policy_reminds_before_the_end_and_after_the_beginning(note):
         ReviewPolicy(version=version, hours=2, remind_hours=2).full_clean()
 
 
-# ---- given up, and reopened ---------------------------------------------------------
+# ---- given up, and reopened --------------------------------------------------------
 
 
 @pytest.fixture

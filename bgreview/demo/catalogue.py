@@ -23,13 +23,13 @@ def load_type(said: dict[str, Any]) -> None:
     """A new version only if no version says the same: people may have made newer."""
     shown = {name: said.pop(name) for name in ("title", "description")}
     job_type, _ = JobType.objects.get_or_create(name=said.pop("name"), defaults=shown)
-    hours = said.pop("review_hours")
+    hours, undo = said.pop("review_hours"), said.pop("undo_seconds", 0)
     for version in job_type.versions.filter(review_policy__hours=hours):
         if all(getattr(version, name) == value for name, value in said.items()):
             return
     version = JobTypeVersion(job_type=job_type, **said)
     version.save()
-    ReviewPolicy.objects.create(version=version, hours=hours)
+    ReviewPolicy.objects.create(version=version, hours=hours, undo_seconds=undo)
 
 
 def load_destinations(receiver: str, secret: str) -> None:

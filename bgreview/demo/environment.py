@@ -37,6 +37,8 @@ def environment(place: Place) -> dict[str, str]:
         "DATABASE_URL": _given_database() or f"sqlite:///{quote(str(place.database))}",
         "DEBUG": "false",
         "DEFAULT_FROM_EMAIL": "desk@bgreview.example",
+        "DELIVERY_HANDLERS": "",
+        "DELIVERY_OVER_HTTP": "false",
         "EMAIL_URL": f"filemail:///{quote(str(place.mail))}",
         "INSTANCE_ID": "bgreview-demo",
         "LOG_LEVEL": "WARNING",

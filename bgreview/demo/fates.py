@@ -8,6 +8,7 @@ from email.policy import default
 from typing import Any
 
 from bgreview.demo.catalogue import TO_MAIL
+from bgreview.demo.people import HOUSE
 from bgreview.demo.place import Place
 from bgreview.demo.provider import Provider
 from bgreview.demo.receiver import read_ledger
@@ -140,9 +141,13 @@ def _not_as_approved(
 
 
 def _mails(place: Place) -> Iterator[str]:
-    """The texts in the files of Django's file backend, which may hold several."""
+    """The letters in the files of Django's file backend, which may hold several.
+
+    Notices to our own people are none of them.
+    """
     for path in place.mail.glob("*.log"):
         for raw in RULE.split(path.read_bytes()):
             if raw.strip():
                 message = email.message_from_bytes(raw, policy=default)
-                yield str(message.get_content())
+                if HOUSE not in str(message["to"]):
+                    yield str(message.get_content())

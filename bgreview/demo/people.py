@@ -14,6 +14,7 @@ PEOPLE = {
     "ada": "Auditors",
 }
 SHOP = "shop"
+HOUSE = "@bgreview.example"  # where our own people get their mail
 
 
 def make_people() -> None:
@@ -35,6 +36,6 @@ def new_token() -> str:
 
 
 def _make(name: str, group: str, **fields: object) -> None:
-    user = User(username=name, email=f"{name}@bgreview.example", **fields)
+    user = User(username=name, email=f"{name}{HOUSE}", **fields)
     user.save()
     user.groups.set([Group.objects.get(name=group)])

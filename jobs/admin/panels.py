@@ -14,12 +14,14 @@ class Panel:
     """A template and its context; `action`: address and words of the next step.
 
     `verbs`: addresses and words of what else can be done, each by a POST.
+    `banner`: a template with the same context that stands above everything else.
     """
 
     template: str
     context: dict[str, Any] = field(default_factory=dict)
     action: tuple[str, str] | None = None
     verbs: tuple[tuple[str, str], ...] = ()
+    banner: str = ""
 
 
 PanelMaker = Callable[[HttpRequest, Job], Panel | None]

@@ -37,6 +37,9 @@ class Submission(StrictSerializer):
     metadata = Metadata(required=False)
     attempt_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
     deadline_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
+    callback_url = Text(
+        required=False, trim_whitespace=False, help_text="Told of its status, signed."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "prompt" in attrs and {"type", "input"} & set(attrs):
@@ -109,6 +112,7 @@ class JobDetail(JobBrief):
             "metadata",
             "deadline_at",
             "attempt_seconds",
+            "callback_url",
             "legal_hold",
             "erased_at",
             "progress",

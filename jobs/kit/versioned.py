@@ -110,11 +110,12 @@ class VersionedAdmin(DeskAdmin):
         if not self.may_add_version(request):
             raise PermissionDenied
         row: Any = get_object_or_404(self.model, pk=pk)
-        form = self.version_form(request.POST or None, initial=self._latest(row))
+        new = self.version_model(**{self.version_model.OF: row})
+        form = self.version_form(
+            request.POST or None, initial=self._latest(row), instance=new
+        )
         if request.method == "POST" and form.is_valid():
-            version = form.save(commit=False)
-            setattr(version, self.version_model.OF, row)
-            version.save()
+            version = form.save()
             said = f"Version {version.number} of “{row}” holds from now on."
             messages.success(request, said)
             return HttpResponseRedirect(self._change_url(pk))

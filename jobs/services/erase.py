@@ -36,6 +36,7 @@ JOB_BLANK: dict[str, Any] = {
     "metadata": {},
     "next_input": None,
     "failure_message": "",
+    "callback_url": "",
 }
 
 

@@ -1,6 +1,6 @@
 """Submitting: check it against its type, store it, have the sweep find it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -18,7 +18,17 @@ from jobs.models import Job, JobType, JobTypeVersion
 
 LONGEST_DEADLINE = 30 * 86_400  # seconds
 TITLE = 200  # characters; Job.title
+LONGEST_URL = 2_000  # characters; Job.callback_url
 MOST_ERRORS = 50
+CallbackCheck = Callable[[str], str]
+_callback_checks: list[CallbackCheck] = []
+
+
+def checks_callbacks(check: CallbackCheck) -> CallbackCheck:
+    """Register who says why a URL may not be called back; empty: it may."""
+    if check not in _callback_checks:
+        _callback_checks.append(check)
+    return check
 
 
 class InvalidInput(Exception):
@@ -39,13 +49,15 @@ def submit_job(
     metadata: dict[str, str] | None = None,
     attempt_seconds: int | None = None,
     deadline_seconds: int | None = None,
+    callback_url: str = "",
 ) -> Job:
     """Store a job for this input; if it is bad, InvalidInput is raised instead."""
     require(by, "jobs.submit_job")
     version = _version(type_name)
     errors = check_input(version, given)
     limits = {"attempt_seconds": attempt_seconds, "deadline_seconds": deadline_seconds}
-    if errors := errors | _check_rest(title, metadata or {}, limits):
+    errors |= _check_rest(title, metadata or {}, limits)
+    if errors := errors | _check_callback(callback_url):
         raise InvalidInput(errors)
     now = timezone.now()
     seconds = deadline_seconds or version.deadline_seconds
@@ -54,6 +66,7 @@ def submit_job(
         title=title,
         input=given,
         metadata=metadata or {},
+        callback_url=callback_url,
         requester=by,
         created_at=now,
         wake_at=now,
@@ -156,3 +169,15 @@ def _check_rest(
         if seconds is not None and not 1 <= seconds <= LONGEST_DEADLINE:
             errors[name] = [f"This must be from 1 to {LONGEST_DEADLINE}."]
     return errors
+
+
+def _check_callback(url: str) -> dict[str, list[str]]:
+    if not url:
+        return {}
+    if len(url) > LONGEST_URL:
+        said = [f"This must have at most {LONGEST_URL} characters."]
+    else:
+        said = [why for check in _callback_checks if (why := check(url))]
+    if not _callback_checks:
+        said = ["No callbacks are sent from here."]
+    return {"callback_url": said} if said else {}

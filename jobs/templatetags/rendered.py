@@ -15,8 +15,11 @@ from jobs.models import Attempt
 from jobs.rendering import render_value, safe_link, visible
 from jobs.rendering.codepoints import visible_block
 
-ORDER = ("method", "url", "to", "subject", "headers", "text", "body")
-SECRETIVE = ("auth", "token", "key", "secret", "cookie", "password")
+ORDER = ("method", "url", "handler", "to", "subject", "headers", "text", "body")
+SECRETIVE = (
+    *("auth", "token", "key", "secret", "cookie", "pass", "credential", "session"),
+    "sign",
+)
 
 register = template.Library()
 register.filter("visible", visible)
@@ -55,7 +58,9 @@ def _headers(headers: dict[str, str]) -> Iterator[str]:
         yield f"{name}: {'(hidden)' if hidden else value}"
 
 
-def _indented(text: str) -> str:
+def _indented(body: Any) -> str:
+    """What is kept as text, or as fields for a handler."""
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

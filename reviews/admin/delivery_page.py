@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from jobs.lifecycle import MoveRefused
+from reviews.admin import undo
 from reviews.admin.ways_on import ways_of
 from reviews.explain import explain_delivery
 from reviews.models import Delivery
@@ -30,7 +31,7 @@ PARTS = (
     "destination",
     "destination_version",
     "decision__by",
-    "decision__review",
+    "decision__review__job",
     "result__job__version",
 )
 
@@ -91,6 +92,7 @@ def _page(
         "tries": delivery.attempts.order_by("number"),
         "ways": ways_of(request, delivery),
         "refusal": refusal,
+        "undo": undo.what_is_shown(request, delivery.job),
         **_anew(request, delivery),
     }
     template = "admin/reviews/delivery/page.html"

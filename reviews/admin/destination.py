@@ -1,29 +1,57 @@
 """Destinations, and the versions that say where and how."""
 
 import re
-import secrets
-from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.validators import validate_email
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.kit.versions import Version
-from reviews.admin import holding
+from reviews.admin import holding, trying
 from reviews.delivery.guard import Forbidden, parts_of
+from reviews.delivery.headers import RESERVED
 from reviews.models import Destination, DestinationVersion
-from reviews.services.requests import RESERVED
+from reviews.services.rotate import new_secret
 
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(r"[\x20-\x7e\t]*")
+
+
+def check_url(address: str) -> None:
+    try:
+        parts_of(address)
+    except Forbidden as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+def check_mail(address: str) -> None:
+    for one in address.split(","):
+        validate_email(one.strip())
+
+
+def check_handler(address: str) -> None:
+    if address not in settings.DELIVERY_HANDLERS:
+        known = ", ".join(settings.DELIVERY_HANDLERS) or "none"
+        said = f"This is not in the setting DELIVERY_HANDLERS; there: {known}."
+        raise forms.ValidationError(said)
+
+
+Kind = Destination.Kind
+CHECKS: dict[str, Callable[[str], None]] = {
+    Kind.WEBHOOK: check_url,
+    Kind.EMAIL: check_mail,
+    Kind.HANDLER: check_handler,
+}
 
 
 class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
@@ -36,6 +64,10 @@ class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
     class Meta:
         model = DestinationVersion
         fields = ("address", "headers")
+        help_texts = {
+            "address": "A URL; mail addresses with commas between; or the name of a "
+            "handler, as in the setting DELIVERY_HANDLERS."
+        }
 
     def clean_headers(self) -> Any:
         headers = self.cleaned_data["headers"]
@@ -52,16 +84,9 @@ class DestinationVersionForm(forms.ModelForm[DestinationVersion]):
         return headers
 
     def clean_address(self) -> str:
-        """A URL we would connect to, or mail addresses."""
+        """A URL we would connect to, mail addresses, or a function we may call."""
         address: str = self.cleaned_data["address"].strip()
-        try:
-            if ":" in address:
-                parts_of(address)
-            else:
-                for one in address.split(","):
-                    validate_email(one.strip())
-        except Forbidden as error:
-            raise forms.ValidationError(str(error)) from error
+        CHECKS[self.instance.destination.kind](address)
         return address
 
 
@@ -71,8 +96,7 @@ class DestinationAdmin(VersionedAdmin):
 
     list_display = ("name", "kind", "state", "address", "types")
     search_fields = ("name",)
-    fields = ("name", "kind", "job_types", "is_active")
-    SECRET_BYTES = 32
+    fields = ("name", "kind", "job_types", "takes_callbacks", "is_active")
     ordering = ("name",)
     sortable_by = ()
     version_model = DestinationVersion
@@ -92,24 +116,37 @@ class DestinationAdmin(VersionedAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
     ) -> tuple[str, ...]:
-        return ("kind", "signing_secret") if obj else ()
+        return ("kind",) if obj else ()
 
-    def get_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> tuple[str, ...]:
-        """The secret only for those who may change where results go."""
-        shown = isinstance(obj, Destination) and obj.kind == Destination.Kind.WEBHOOK
-        if shown and self.has_change_permission(request, obj):
-            return (*self.fields, "signing_secret")
-        return self.fields
+    def get_urls(self) -> list[URLPattern]:
+        wrap, name = self.admin_site.admin_view, "reviews_destination"
+        return [
+            path("<int:pk>/probe/", wrap(self.probe_view), name=f"{name}_probe"),
+            path("<int:pk>/rotate/", wrap(self.rotate_view), name=f"{name}_rotate"),
+            *super().get_urls(),
+        ]
+
+    def probe_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return trying.probe(self, request, pk)
+
+    def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return trying.rotate(self, request, pk)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """The one time that the secret of a new webhook is shown."""
+        onward = super().response_add(request, obj, post_url_continue)
+        if obj.kind != Destination.Kind.WEBHOOK:
+            return onward
+        return trying.show_secret(self, request, obj, obj.secret, onward["Location"])
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool
     ) -> None:
         """A webhook is signed from its first delivery on."""
         if obj.kind == Destination.Kind.WEBHOOK and not obj.secret:
-            key = b64encode(secrets.token_bytes(self.SECRET_BYTES)).decode()
-            obj.secret = f"whsec_{key}"
+            obj.secret = new_secret()
         if obj.is_active:
             obj.off_because = ""
         super().save_model(request, obj, form, change)
@@ -127,15 +164,10 @@ class DestinationAdmin(VersionedAdmin):
         if row:
             shown = holding.what_is_shown(request, row.pause_scope)
             shown["rests"] = row.rests(timezone.now())
+            shown["may_try"] = self.has_change_permission(request, row)
+            shown["rotating"] = len(row.secrets_at(timezone.now())) > 1
         return super().change_view(
             request, object_id, form_url, shown | (extra_context or {})
-        )
-
-    @admin.display(description="Signing secret")
-    def signing_secret(self, destination: Destination) -> SafeString:
-        return format_html(
-            "<details><summary>Show</summary><code>{}</code></details>",
-            destination.secret,
         )
 
     def shown_value(self, version: Version, name: str) -> Any:

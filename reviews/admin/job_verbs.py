@@ -9,11 +9,12 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
-from reviews.services.recall import may_recall, recall_job, why_not_recall
+from reviews.services.recall import leaves_at, may_recall, recall_job, why_not_recall
 from reviews.services.reopen import may_reopen, reopen_review, where_abandoned
 
 
@@ -29,7 +30,10 @@ class Verb:
 
 
 def _nothing_left(job: Job) -> bool:
-    return job.status == Job.Status.APPROVED and not why_not_recall(job)
+    """While its window is open, the banner offers the same."""
+    if job.status != Job.Status.APPROVED or why_not_recall(job):
+        return False
+    return leaves_at(job, timezone.now()) is None
 
 
 VERBS = {

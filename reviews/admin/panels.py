@@ -9,7 +9,7 @@ from django.urls import reverse
 from jobs.admin.panels import Panel, register
 from jobs.models import Job, ToolCall
 from jobs.services.supply import waiting_attempt
-from reviews.admin import job_verbs
+from reviews.admin import job_verbs, undo
 from reviews.services.answer_call import why_not_answer
 
 
@@ -32,13 +32,24 @@ def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
 
 
 @register
+def callbacks_panel(request: HttpRequest, job: Job) -> Panel | None:
+    """Where its status is told, and what came of that."""
+    if not job.callback_url:
+        return None
+    rows = job.callbacks.select_related("destination").order_by("pk")
+    return Panel("admin/reviews/callback/panel.html", {"callbacks": list(rows)})
+
+
+@register
 def deliveries_panel(request: HttpRequest, job: Job) -> Panel | None:
     """Where its approved result went, with every try."""
     rows = job.deliveries.order_by("pk").select_related("destination")
     deliveries = list(rows.defer("request").prefetch_related("attempts"))
     if not deliveries:
         return None
-    return Panel("admin/reviews/delivery/panel.html", {"deliveries": deliveries})
+    shown = {"deliveries": deliveries, "undo": undo.what_is_shown(request, job)}
+    banner = "admin/reviews/delivery/banner.html"
+    return Panel("admin/reviews/delivery/panel.html", shown, banner=banner)
 
 
 @register

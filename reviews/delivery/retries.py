@@ -1,6 +1,6 @@
 """When a delivery is tried again: about three days in all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 # Svix's schedule, stretched by two daily tries.
@@ -15,6 +15,7 @@ WAITS = [
     timedelta(hours=24),
     timedelta(hours=24),
 ]
+CALLBACK_WAITS = WAITS[:5]  # of a notice that the API tells as well
 JITTER = 0.2  # of the wait, so that many do not come back together
 LONGEST_ASKED = timedelta(hours=24)
 
@@ -25,10 +26,11 @@ def next_send_at(
     now: datetime,
     retry_after: float | None,
     dice: Callable[[], float],
+    waits: Sequence[timedelta] = WAITS,
 ) -> datetime | None:
     """After `tries` tries; None: give up and tell a person. `dice` is in [0, 1)."""
-    if tries > len(WAITS):
+    if tries > len(waits):
         return None
-    wait = WAITS[tries - 1] * (1 + JITTER * dice())
+    wait = waits[tries - 1] * (1 + JITTER * dice())
     asked = min(retry_after or 0, LONGEST_ASKED.total_seconds())
     return now + max(wait, timedelta(seconds=asked))

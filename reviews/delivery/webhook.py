@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -19,15 +20,17 @@ CONNECT = 5.0
 ANSWER = 4_096  # bytes of an answer that are read and kept
 
 
-def send_webhook(request: dict[str, Any], *, webhook_id: str, secret: str) -> Answer:
-    """Send the stored request; signature and its timestamp are made for this try.
+def send_webhook(
+    request: dict[str, Any], *, webhook_id: str, secrets: Sequence[str]
+) -> Answer:
+    """Send the stored request; signatures and their timestamp are made for this try.
 
     No redirect is followed, no proxy of the environment is used, and nothing of ours
     goes along but what is in the request.
     """
     try:
         url, body = parts_of(request["url"]), request["body"].encode()
-        headers = request["headers"] | _signature(request["body"], webhook_id, secret)
+        headers = request["headers"] | _signed(request["body"], webhook_id, secrets)
         return _post(url, headers, body)
     except Forbidden as error:
         return Answer(str(error), FailureClass.FORBIDDEN, left=False)
@@ -46,13 +49,17 @@ def _connected(error: Exception) -> bool:
     return not isinstance(error, (httpcore2.ConnectError, httpcore2.ConnectTimeout))
 
 
-def _signature(body: str, webhook_id: str, secret: str) -> dict[str, str]:
+def _signed(body: str, webhook_id: str, secrets: Sequence[str]) -> dict[str, str]:
+    """One signature for each secret: while it is rotated there are two."""
     now = datetime.now(UTC)
-    signed = Webhook(secret).sign(msg_id=webhook_id, timestamp=now, data=body)
+    signed = [
+        Webhook(secret).sign(msg_id=webhook_id, timestamp=now, data=body)
+        for secret in secrets
+    ]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signed,
+        "webhook-signature": " ".join(signed),
     }
 
 

@@ -15,7 +15,8 @@ class CallbackQuerySet(models.QuerySet["Callback"]):
     """What is asked of callbacks, with business names."""
 
     def due(self, now: datetime) -> Self:
-        return self.filter(wake_at__lte=now).order_by("wake_at")
+        rows = self.filter(wake_at__lte=now).order_by("wake_at", "pk")
+        return rows.select_related("job", "destination")
 
 
 class Callback(models.Model):

@@ -6,8 +6,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from jobs.models import Result
+from jobs.kit.canonical import digest_of
+from jobs.models import Job, Result
 from reviews.models.review import Review
+
+
+def reference_of(job: Job, content_hash: str, by: str, at: str) -> str:
+    """How receivers name a decision: it ties who and when to the job and the hash."""
+    return digest_of([str(job.public_id), content_hash, by, at])
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -78,6 +84,12 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_verdict_display()} by {self.by}"
+
+    @property
+    def reference(self) -> str:
+        """The same that its deliveries tell their receivers."""
+        by, job = self.by.get_username(), self.review.job
+        return reference_of(job, self.content_hash, by, self.at.isoformat())
 
     @property
     def comment(self) -> str:

@@ -145,6 +145,11 @@ class Delivery(Lifecycle):
     ) -> None:
         move_all([self.going(to, note, **changes)], actor=actor)
 
+    def can_still_be_undone(self, now: datetime) -> bool:
+        """Whether it only waits for the time to pass in which it can be taken back."""
+        untried = self.status == Status.PENDING and self.tries == 0
+        return untried and self.wake_at is not None and self.wake_at > now
+
     @property
     def webhook_id(self) -> str:
         """The same at every try, so that a receiver can tell a repeat."""

@@ -68,6 +68,11 @@ class Destination(models.Model):
         """Whether it is left in peace after failing in a row."""
         return self.rests_until is not None and self.rests_until > now
 
+    def secrets_at(self, now: datetime) -> list[str]:
+        """Those that sign then: the newest first, and beside it the one before."""
+        overlaps = self.old_secret_until is not None and self.old_secret_until > now
+        return [self.secret, self.old_secret] if overlaps else [self.secret]
+
     @property
     def current(self) -> "DestinationVersion | None":
         """The version that new deliveries go to: the newest."""

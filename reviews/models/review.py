@@ -23,9 +23,6 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def overdue(self, now: datetime) -> Self:
         return self.open().filter(due_at__lte=now)
 
-    def to_remind_of(self, now: datetime) -> Self:
-        return self.open().filter(remind_at__lte=now).order_by("remind_at")
-
     def queue(self) -> Self:
         """What waits for a decision, oldest due first."""
         return self.open().order_by("due_at", "pk")

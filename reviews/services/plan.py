@@ -1,14 +1,21 @@
 """The deliveries that follow from an approval, written with it."""
 
+from datetime import timedelta
+
 from jobs.kit.rights import name_of
 from jobs.lifecycle import Line, add_events
-from reviews.models import Decision, Delivery
+from reviews.models import Decision, Delivery, Review
+from reviews.services.opening import Terms
 from reviews.services.requests import Request
 
 
 def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Delivery]:
-    """Store the requests that were decided on; the outbox sends them as stored."""
+    """Store the requests that were decided on; the outbox sends them as stored.
+
+    Not before the time is over in which the decision can be taken back.
+    """
     job, result = decision.review.job, decision.result
+    leaves_at = decision.at + undo_window(decision.review)
     deliveries = [
         Delivery(
             job=job,
@@ -19,7 +26,7 @@ def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Deliver
             request=request.stored,
             request_hash=request.digest,
             created_at=decision.at,
-            wake_at=decision.at,
+            wake_at=leaves_at,
         )
         for request in requests
     ]
@@ -38,3 +45,8 @@ def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Deliver
         now=decision.at,
     )
     return deliveries
+
+
+def undo_window(review: Review) -> timedelta:
+    """How long an approval can be taken back before anything leaves."""
+    return timedelta(seconds=review.policy.get("undo_seconds", Terms.undo_seconds))

@@ -1,5 +1,7 @@
 """Taking an approval back, while nothing has left."""
 
+from datetime import datetime
+
 from django.contrib.auth.models import User
 from django.db import transaction
 
@@ -34,6 +36,15 @@ def recall_job(job: Job, *, by: User, note: str = "") -> Job:
     )
     job.move(Job.Status.AWAITING_REVIEW, actor=name_of(by), note=note, approved_hash="")
     return job
+
+
+def leaves_at(job: Job, now: datetime) -> datetime | None:
+    """When the first of it leaves; None once that is past, or nothing waits for it."""
+    if job.status != Job.Status.APPROVED or why_not_recall(job):
+        return None
+    pending = job.deliveries.filter(status=Status.PENDING, tries=0)
+    first = pending.order_by("wake_at").first()
+    return first.wake_at if first and first.can_still_be_undone(now) else None
 
 
 def may_recall(person: User) -> bool:

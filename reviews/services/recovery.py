@@ -15,8 +15,9 @@ ENOUGH = f"We stopped between sending and noting {DEATHS} times in a row."
 def recover(stuck: list[Delivery], now: datetime) -> None:
     """Move on what is still being sent after its lease; the jobs must be locked.
 
-    A webhook is sent again under the same id, so its receiver can tell; of a mail
-    nobody can tell whether it went, so a person decides. What keeps killing us ends.
+    A webhook is sent again under the same id, so its receiver can tell; of a mail or
+    a handler nobody can tell what it did, so a person decides. What keeps killing us
+    ends.
     """
     cut = DeliveryAttempt.objects.filter(delivery__in=stuck, ended_at=None)
     cut.update(outcome=DeliveryAttempt.CUT_SHORT)
@@ -24,7 +25,7 @@ def recover(stuck: list[Delivery], now: datetime) -> None:
 
 
 def _way_on(delivery: Delivery, now: datetime) -> Move:
-    if delivery.destination.kind == Destination.Kind.EMAIL:
+    if delivery.destination.kind != Destination.Kind.WEBHOOK:
         lost = FailureClass.LOST
         return delivery.going(Status.UNCERTAIN, UNSURE, failure_class=lost)
     if _deaths(delivery) >= DEATHS:

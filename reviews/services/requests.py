@@ -11,21 +11,13 @@ from typing import Any
 
 from jobs.kit.canonical import canonical_json, digest_of
 from jobs.models import Job, Result
+from reviews.delivery.headers import own_headers
 from reviews.models import Destination, DestinationVersion
+from reviews.models.decision import reference_of
+from reviews.services.callbacks import url_for
 
 TO_COME = "(set when you decide)"
 SUBJECT = 150  # characters
-RESERVED = {  # ours to set: a destination's own headers may not stand in for them
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-    "user-agent",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-}
 
 
 @dataclass(frozen=True)
@@ -57,6 +49,8 @@ class Request:
         """One line that says where it goes."""
         if self.kind == Destination.Kind.EMAIL:
             return f"Mail to {', '.join(self.shown['to'])}: {self.shown['subject']}"
+        if self.kind == Destination.Kind.HANDLER:
+            return f"Call of {self.shown['handler']}"
         return f"{self.shown['method']} {self.shown['url']}"
 
 
@@ -84,33 +78,50 @@ def decided_requests(
 def _request(
     version: DestinationVersion, result: Result, by: str, when: str
 ) -> Request:
+    decision = _decision(result, by, when)
     if version.destination.kind == Destination.Kind.EMAIL:
-        return Request(version, _email(version, result, by, when))
-    return Request(version, _webhook(version, result, by, when))
+        return Request(version, _email(version, result, decision))
+    if version.destination.kind == Destination.Kind.HANDLER:
+        body = _body(result, decision)
+        return Request(version, {"handler": version.address, "body": body})
+    return Request(version, _webhook(version, result, decision))
+
+
+def _decision(result: Result, by: str, when: str) -> dict[str, str]:
+    """Who and when, and an id that ties both to the job and to the approved hash."""
+    if when == TO_COME:
+        return {"id": TO_COME, "by": by, "at": when}
+    reference = reference_of(result.job, result.content_hash, by, when)
+    return {"id": reference, "by": by, "at": when}
 
 
 def _webhook(
-    version: DestinationVersion, result: Result, by: str, when: str
+    version: DestinationVersion, result: Result, decision: dict[str, str]
 ) -> dict[str, Any]:
+    proof = {
+        "bgreview-decision": decision["id"],
+        "bgreview-content-sha256": result.content_hash,
+    }
+    return {
+        "method": "POST",
+        "url": url_for(version, result.job),
+        "headers": own_headers(version.headers) | proof,
+        "body": canonical_json(_body(result, decision)),
+    }
+
+
+def _body(result: Result, decision: dict[str, str]) -> dict[str, Any]:
     """The delivery body is a contract: README.md, "Deliveries"."""
-    own = {k: v for k, v in version.headers.items() if k.lower() not in RESERVED}
-    body = {
+    return {
         "type": "job.approved",
-        "timestamp": when,
+        "timestamp": decision["at"],
         "data": {
             "job": _job(result.job),
             "result_version": result.number,
             "content": result.content,
             "content_sha256": result.content_hash,
-            "decision": {"by": by, "at": when},
+            "decision": decision,
         },
-    }
-    headers = {**own, "content-type": "application/json", "user-agent": "bgreview"}
-    return {
-        "method": "POST",
-        "url": version.address,
-        "headers": headers,
-        "body": canonical_json(body),
     }
 
 
@@ -125,14 +136,14 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _email(
-    version: DestinationVersion, result: Result, by: str, when: str
+    version: DestinationVersion, result: Result, decision: dict[str, str]
 ) -> dict[str, Any]:
     to = [part.strip() for part in version.address.split(",") if part.strip()]
     subject = " ".join(str(result.job).split())[:SUBJECT]
     foot = (
-        f"Approved by {by} at {when}.\n"
+        f"Approved by {decision['by']} at {decision['at']}.\n"
         f"Job {result.job.public_id}, version {result.number}, "
-        f"SHA-256 {result.content_hash}."
+        f"SHA-256 {result.content_hash}.\nDecision {decision['id']}."
     )
     return {
         "to": to,

@@ -45,6 +45,13 @@ def places_left(now: datetime) -> dict[int, int]:
     }
 
 
+def held_back(now: datetime) -> set[int]:
+    """The destinations to which nothing is sent now."""
+    paused = _paused()
+    rows = Destination.objects.only("rests_until")
+    return {d.pk for d in rows if _waits(d, paused, now)}
+
+
 def _paused() -> set[str]:
     """What is paused of deliveries: all of them, or destinations."""
     active = Pause.objects.active().exclude(scope=Pause.STARTS)

@@ -2,11 +2,9 @@
 
 import json
 import random
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -18,7 +16,9 @@ from jobs.models import Job
 from reviews.delivery.answer import Answer
 from reviews.delivery.email import send_email
 from reviews.delivery.failures import FailureClass, Outcome
+from reviews.delivery.handler import call_handler
 from reviews.delivery.retries import next_send_at
+from reviews.delivery.timed import timed
 from reviews.delivery.webhook import send_webhook
 from reviews.models import Delivery, DeliveryAttempt, Destination
 from reviews.models.delivery import DeliveryQuerySet
@@ -27,7 +27,6 @@ from reviews.services.recovery import recover
 from reviews.services.rest import AT_ONCE, note_health, places_left
 from reviews.services.settle import settle_job
 
-log = structlog.get_logger(__name__)
 Status = Delivery.Status
 # A try takes at most 15 s (PATIENCE in delivery/webhook.py), mail somewhat longer.
 LEASE = timedelta(seconds=60)
@@ -53,18 +52,20 @@ class Parcel:
 
     def send(self) -> tuple[Answer, int]:
         """Send it as stored; gives the answer and the milliseconds. No database."""
-        began, request = time.monotonic(), json.loads(self.delivery.request)
-        webhook_id, to = self.delivery.webhook_id, self.delivery.destination
-        try:
-            if to.kind == Destination.Kind.EMAIL:
-                answer = send_email(request, webhook_id=webhook_id)
-            else:
-                answer = send_webhook(request, webhook_id=webhook_id, secret=to.secret)
-        except Exception as error:  # a mistake of ours must not stop the others
-            log.exception("could not send", webhook_id=webhook_id)
-            why = f"Could not be sent: {type(error).__name__}."
-            answer = Answer(why, FailureClass.OUR_BUG)
-        return answer, int(1000 * (time.monotonic() - began))
+        return timed(self._hand_over, webhook_id=self.delivery.webhook_id)
+
+    def record(self, answer: Answer, milliseconds: int) -> None:
+        record(self, answer, milliseconds)
+
+    def _hand_over(self) -> Answer:
+        to, webhook_id = self.delivery.destination, self.delivery.webhook_id
+        request = json.loads(self.delivery.request)
+        if to.kind == Destination.Kind.EMAIL:
+            return send_email(request, webhook_id=webhook_id)
+        if to.kind == Destination.Kind.HANDLER:
+            return call_handler(request, webhook_id=webhook_id)
+        secrets = to.secrets_at(timezone.now())
+        return send_webhook(request, webhook_id=webhook_id, secrets=secrets)
 
 
 def claim_deliveries(room: int) -> list[Parcel]:

@@ -38,6 +38,17 @@
     }
   }, 1000);
 
+  /* What leaves soon counts down; once it has left, it cannot be taken back. */
+  const tick = () => {
+    for (const time of document.querySelectorAll("[data-countdown]")) {
+      const left = Math.ceil((Date.parse(time.dateTime) - Date.now()) / 1000);
+      time.textContent = left > 0 ? `in ${left} s` : "now";
+      if (left <= 0) time.closest(".undo").classList.add("over");
+    }
+  };
+  tick();
+  setInterval(tick, 1000);
+
   /* Filters close with Escape and with a click elsewhere. */
   const close = (except) => {
     for (const open of document.querySelectorAll("details.menu[open]")) {

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0004_workbench'),
+        ('jobs', '0005_calls_answered'),
     ]
 
     operations = [
