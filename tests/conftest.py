@@ -18,6 +18,7 @@ from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
     bob,
+    committed_review,
     courier,
     job_awaiting_review,
     note,

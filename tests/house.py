@@ -184,6 +184,12 @@ def review(job_awaiting_review: Job) -> Review:
     return Review.objects.get(job=job_awaiting_review)
 
 
+@pytest.fixture
+def committed_review(note: JobType, shop: User, courier: Courier) -> Review:
+    """The same for tests that commit: nothing stands, it is brought there anew."""
+    return Review.objects.get(job=bring_to("awaiting_review", submit(shop), courier))
+
+
 def seen(review: Review) -> str:
     """What a page shown now would hand back with a decision."""
     return what_is_seen(review).digest

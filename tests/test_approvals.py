@@ -181,9 +181,11 @@ def test_the_doctor_finds_no_fault_with_a_partial_approval(twofold, ann, bob):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_give_the_first_approval_at_once_count_as_two(review, ann, bob):
-    webhook(ELSEWHERE, review.job.version.job_type)
-    reviews = reviews_like(with_terms(review, approvals=2), rounds(24))
+def test_two_who_give_the_first_approval_at_once_count_as_two(
+    committed_review, ann, bob
+):
+    webhook(ELSEWHERE, committed_review.job.version.job_type)
+    reviews = reviews_like(with_terms(committed_review, approvals=2), rounds(24))
 
     def act(by: User, one: Review, page: str) -> Any:
         return approve(Review.objects.get(pk=one.pk), by=by, seen=page)
