@@ -43,6 +43,8 @@ BROWSER_FLAGS = [
     "--disable-sync",
 ]
 
+UNDO_WINDOW = plan.undo_window
+
 append_only.lift_for_flush()
 
 
@@ -69,13 +71,21 @@ def _nothing_is_known_of_webhooks() -> None:
     liveness.forget()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _approvals_leave_at_once() -> Iterator[None]:
+    """Nobody waits for the time in which they can be taken back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "undo_window", lambda review: timedelta(0))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _approvals_leave_at_once(
+def _approvals_can_be_taken_back(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But where a test is about the time in which they can be taken back."""
-    if request.node.get_closest_marker("undo") is None:
-        monkeypatch.setattr(plan, "undo_window", lambda review: timedelta(0))
+    """Where a test is about just that."""
+    if request.node.get_closest_marker("undo") is not None:
+        monkeypatch.setattr(plan, "undo_window", UNDO_WINDOW)
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def error_of(name: str) -> Exception:
 
 async def fault_of(error: Exception, phase: Phase) -> ProviderFault:
     try:
-        async with told_as_faults(phase):
+        async with told_as_faults(phase, key="sk-tests"):
             raise error
     except ProviderFault as fault:
         return fault

@@ -52,6 +52,7 @@ def environment(place: Place) -> dict[str, str]:
         "SECRET_KEY": secret,
         "SWEEPS": "1",
         "TIME_ZONE": "UTC",
+        "TOOL_HANDLERS": "",
         "WEB_DATABASE_POOL": "false",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from jobs.forms import InputForm, JsonField, Schema
+from jobs.forms import InputForm, JsonField, Schema, Typed
 from jobs.kit.canonical import canonical_json
 from jobs.models import Result
 
@@ -60,6 +60,11 @@ class JsonForm(TextForm):
             attrs={"rows": 24, "class": "code", "spellcheck": "false"}
         ),
     )
+
+    def __init__(self, result: Result, data: Any = None) -> None:
+        super().__init__(result, data)
+        if isinstance(result.content, str):
+            self.initial[CONTENT] = Typed(result.content)
 
     def edited(self) -> Any:
         return self.cleaned_data[CONTENT]
