@@ -38,8 +38,7 @@ def what_is_seen(review: Review) -> Seen:
 
 def is_still_seen(decision: Decision, review: Review, shown: Seen) -> bool:
     """Whether it was on this content and these requests, at whatever revision."""
-    same = _digest(review, shown.requests, decision.review_revision)
-    return decision.review_id == review.pk and decision.seen == same
+    return decision.seen == _digest(review, shown.requests, decision.review_revision)
 
 
 def _digest(review: Review, requests: list[Request], revision: int) -> str:
