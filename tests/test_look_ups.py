@@ -16,6 +16,7 @@ from jobs.services.claim import claim_jobs
 from jobs.services.look_ups import LEASE, LookUp, claim_look_ups, note_look_up
 from jobs.services.verify import broken_links
 from jobs.sweep import turn
+from reviews.services.answer_call import Said, answer_calls
 from tests import look_up_handlers as handlers
 from tests.house import bring_to, job_type, submit, sweep_until
 
@@ -188,6 +189,26 @@ def test_a_lapsed_lease_gives_the_answer_to_whoever_claimed_it_since(waiting, co
     newer.replies = ["now"]
     note_look_up(newer)
     assert ToolCall.objects.get().answer == "now"
+
+
+def test_a_person_who_is_quicker_than_a_handler_is_heard(waiting, courier, ann):
+    first = ToolCall.objects.select_related("attempt__job").get()
+    ToolCall.objects.create(
+        attempt=first.attempt,
+        call_id="call_2",
+        kind="function",
+        name="find",
+        arguments="{}",
+        call_hash="0" * 64,
+    )
+    found = carried(courier)
+    said = Said(first.call_id, "answer", first.call_hash, "By ann.")
+    answer_calls(first.attempt.job, [said], by=ann)
+    note_look_up(found)
+    given = dict(ToolCall.objects.values_list("call_id", "answer"))
+    assert given[first.call_id] == "By ann."
+    assert json.loads(given["call_2"])["found"] == {}
+    assert Job.objects.get().status == "queued"
 
 
 def test_cancelled_meanwhile_it_stays_cancelled(waiting, courier, olivia):

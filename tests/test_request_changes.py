@@ -218,6 +218,13 @@ def test_a_change_is_judged_in_the_round_that_followed_and_no_other(
     assert ChangeRequest.objects.filter(done=None).count() == 2
 
 
+def test_the_page_of_the_first_round_shows_no_request_before_it(review, second, bob):
+    html = browser(bob).get(path_of(review)).content.decode()
+    assert "Changes requested" in html
+    assert "Requested changes" not in html
+    assert "What changed since" not in html
+
+
 def test_a_stranger_judges_nothing_and_a_link_judges_nothing(second, bob, olivia, note):
     change = ChangeRequest.objects.first()
     path = path_to("reviews_review_change_judged", second.pk, change.pk)
