@@ -1,6 +1,7 @@
 """A person sets a job going again: as it was, corrected, or from where it got to."""
 
 import pytest
+from django.utils import timezone
 
 from jobs.explain import explain
 from jobs.kit.canonical import digest_of
@@ -254,6 +255,20 @@ def test_the_job_page_tells_a_correction_and_a_continuation(
     page = client.get(url).content.decode()
     assert "Goes on from the response of attempt 1<" in page
     assert f'title="{digest_of(GOOD)}"' in page
+
+
+def test_the_page_says_why_a_job_cannot_be_retried(note, shop, olivia, client):
+    client.force_login(olivia)
+    job = submit(shop, title="Letter")
+    erased = cancel_job(submit(shop, title="Old"), by=olivia)
+    Job.objects.filter(pk=erased.pk).update(erased_at=timezone.now())
+    for pk, why in (
+        (job.pk, "Letter is queued: only what has ended is retried"),
+        (erased.pk, "The content of Old was deleted"),
+    ):
+        page = client.get(f"/admin/jobs/job/{pk}/retry/").content.decode()
+        assert f"It cannot be retried. {why}" in page
+        assert "Retry from this input" not in page
 
 
 def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):

@@ -39,8 +39,8 @@ def retry_job(
     InvalidInput if what is given does not do.
     """
     require(by, "jobs.retry_job")
-    if job.status not in RETRYABLE:
-        raise MoveRefused(f"{job} is {job.status}: only what has ended is retried")
+    if why := why_not_retry(job):
+        raise MoveRefused(why)
     (as_stored,) = lock(Job.objects.filter(pk=job.pk))
     if given is not None and continue_with:
         raise InvalidInput(
@@ -54,6 +54,14 @@ def retry_job(
         changes |= {"continues": last, "next_input": continue_with}
     _queue(job, name_of(by), note, changes)
     return job
+
+
+def why_not_retry(job: Job) -> str:
+    """Why nobody can retry it, in words; empty when it can be retried."""
+    if job.status not in RETRYABLE:
+        return f"{job} is {job.get_status_display()}: only what has ended is retried"
+    queued = Job.Status.QUEUED
+    return "" if job.may_become(queued) else job.why_not(queued)
 
 
 def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
