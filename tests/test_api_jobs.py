@@ -402,6 +402,7 @@ DETAIL = BRIEF | {
     "input",
     "metadata",
     "deadline_at",
+    "deadline_seconds",
     "attempt_seconds",
     "legal_hold",
     "erased_at",

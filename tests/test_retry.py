@@ -127,6 +127,7 @@ def test_the_api_corrects_and_counts_retries_apart_from_revisions(failed, olivia
         ({"input": "text"}, "input"),
         ({"input": GOOD, "continue_with": "Go on."}, "continue_with"),
         ({"continue_with": ""}, "continue_with"),
+        ({"continue_with": " \n"}, "continue_with"),
         ({"continue_with": 7}, "continue_with"),
         ({"unknown": 1}, "unknown"),
     ],
@@ -235,6 +236,7 @@ def test_the_form_continues_the_last_response(stopped, olivia, client):
     client.force_login(olivia)
     url = f"/admin/jobs/job/{stopped.pk}/retry/"
     assert "go on from its last response" in client.get(url).content.decode()
+    assert client.post(url, {"continue_with": "  "}).status_code == 422
     client.post(url, {"continue_with": "Shorter,\r\nplease.", "note": ""})
     job = Job.objects.get(pk=stopped.pk)
     assert (job.status, job.next_input) == ("queued", "Shorter,\nplease.")

@@ -46,6 +46,8 @@ def retry_job(
         raise InvalidInput(
             {"continue_with": ["Correct the input or continue, not both."]}
         )
+    if continue_with and not continue_with.strip():
+        raise InvalidInput({"continue_with": ["This must not be empty."]})
     changes: dict[str, Any] = {"continues": None, "next_input": None}
     if given is not None:
         changes |= _corrected(as_stored, given)
@@ -59,7 +61,7 @@ def retry_job(
 def why_not_retry(job: Job) -> str:
     """Why nobody can retry it, in words; empty when it can be retried."""
     if job.status not in RETRYABLE:
-        return f"{job} is {job.get_status_display()}: only what has ended is retried"
+        return f"{job} is {job.status}: only what has ended is retried"
     queued = Job.Status.QUEUED
     return "" if job.may_become(queued) else job.why_not(queued)
 
