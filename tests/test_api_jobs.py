@@ -402,6 +402,7 @@ DETAIL = BRIEF | {
     "input",
     "metadata",
     "deadline_at",
+    "deadline_seconds",
     "attempt_seconds",
     "callback_url",
     "legal_hold",

@@ -330,8 +330,9 @@ def test_operators_cancel_and_retry_from_the_job_page(
 ) -> None:
     job = submit(shop)
     page = browser(olivia)
-    page.post(path_to("jobs_job_act", job.pk, "cancel"))
+    page.post(path_to("jobs_job_act", job.pk, "cancel"), {"note": " Asked twice. "})
     job.refresh_from_db()
+    assert job.events.get(became="cancelled").note == "Asked twice."
     assert job.status == "cancelled"
     assert b"Retry" in page.get(path_to("jobs_job_change", job.pk)).content
     page.post(path_to("jobs_job_act", job.pk, "retry"))

@@ -1,6 +1,7 @@
 """A person sets a job going again: as it was, corrected, or from where it got to."""
 
 import pytest
+from django.utils import timezone
 
 from jobs.explain import explain
 from jobs.kit.canonical import digest_of
@@ -74,6 +75,12 @@ def test_without_a_response_there_is_nothing_to_continue(note, shop, olivia):
     job = cancel_job(submit(shop), by=olivia)
     with pytest.raises(InvalidInput, match="no response to continue"):
         retry_job(job, by=olivia, continue_with="Go on.")
+
+
+def test_the_model_is_not_told_nothing(stopped, olivia):
+    url = f"/api/v1/jobs/{stopped.public_id}/retry/"
+    errors = problem(api(olivia).post(url, {"continue_with": " \n"}), 400)["errors"]
+    assert errors == {"continue_with": ["This must not be empty."]}
 
 
 def test_a_plain_retry_forgets_what_was_to_be_continued(stopped, olivia):
@@ -234,6 +241,7 @@ def test_the_form_continues_the_last_response(stopped, olivia, client):
     client.force_login(olivia)
     url = f"/admin/jobs/job/{stopped.pk}/retry/"
     assert "go on from its last response" in client.get(url).content.decode()
+    assert client.post(url, {"continue_with": "  "}).status_code == 422
     client.post(url, {"continue_with": "Shorter,\r\nplease.", "note": ""})
     job = Job.objects.get(pk=stopped.pk)
     assert (job.status, job.next_input) == ("queued", "Shorter,\nplease.")
@@ -254,6 +262,20 @@ def test_the_job_page_tells_a_correction_and_a_continuation(
     page = client.get(url).content.decode()
     assert "Goes on from the response of attempt 1<" in page
     assert f'title="{digest_of(GOOD)}"' in page
+
+
+def test_the_page_says_why_a_job_cannot_be_retried(note, shop, olivia, client):
+    client.force_login(olivia)
+    job = submit(shop, title="Letter")
+    erased = cancel_job(submit(shop, title="Old"), by=olivia)
+    Job.objects.filter(pk=erased.pk).update(erased_at=timezone.now())
+    for pk, why in (
+        (job.pk, "Letter is queued: only what has ended is retried"),
+        (erased.pk, "The content of Old was deleted"),
+    ):
+        page = client.get(f"/admin/jobs/job/{pk}/retry/").content.decode()
+        assert f"It cannot be retried. {why}" in page
+        assert "Retry from this input" not in page
 
 
 def test_the_form_is_for_those_who_may_retry(failed, shop, ann, client):

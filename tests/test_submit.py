@@ -101,7 +101,7 @@ def test_what_was_sent_comes_back_with_an_id_and_links(program: APIClient) -> No
     assert said["id"] == str(job.public_id)
     assert (said["type"], said["type_version"]) == ("brief", 1)
     assert (said["requester"], said["revision"]) == ("shop", 0)
-    for name in ("title", "metadata"):
+    for name in more:
         assert said[name] == more[name]
     assert said["input"] == INPUT
     own = f"http://testserver{JOBS}{job.public_id}/"

@@ -17,7 +17,7 @@ from jobs.policy.failures import FailureClass
 from jobs.rendering import render_value
 from jobs.services.progress import progress_of
 from jobs.services.rendered import html_of
-from jobs.services.retry import RETRYABLE
+from jobs.services.retry import why_not_retry
 
 RAW_HEAD = 20_000  # characters of a raw response that the page itself shows
 # The same input would fail the same way.
@@ -110,16 +110,12 @@ def _next_steps(request: HttpRequest, job: Job, panels: list[Panel]) -> dict[str
     return {
         "step": next((panel.action for panel in panels if panel.action), None),
         "verbs": [verb for panel in panels for verb in panel.verbs],
-        "can_retry": _is_retryable(job) and may("jobs.retry_job"),
+        "can_retry": not why_not_retry(job) and may("jobs.retry_job"),
         "must_correct": job.failure_class in NEVER_AS_IT_IS,
         "can_check": job.status in waiting and may("jobs.retry_job"),
         "can_hold": job.erased_at is None and may("jobs.hold_job"),
         "can_cancel": job.may_become(Job.Status.CANCELLED) and may("jobs.cancel_job"),
     }
-
-
-def _is_retryable(job: Job) -> bool:
-    return job.status in RETRYABLE and job.may_become(Job.Status.QUEUED)
 
 
 def raw_response(request: HttpRequest, pk: int) -> HttpResponse:

@@ -12,7 +12,7 @@ from jobs.admin.job_page import find_job
 from jobs.forms import ContinueForm, RetryForm
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
-from jobs.services.retry import retry_job
+from jobs.services.retry import retry_job, why_not_retry
 from jobs.services.submit import InvalidInput
 
 
@@ -21,6 +21,8 @@ def retry_one(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.has_perm("jobs.retry_job"):
         raise PermissionDenied
     job = find_job(request, str(pk))
+    if request.method != "POST" and (why := why_not_retry(job)):
+        return _page(request, job, {"why_not": why})
     goes_on = "continue_with" in request.POST
     corrected, continued = _forms(request, job, goes_on)
     form = continued if goes_on else corrected
@@ -29,15 +31,19 @@ def retry_one(request: HttpRequest, pk: int) -> HttpResponse:
             return _retry(request, job, form)
         except InvalidInput as wrong:
             _add_errors(form, wrong.errors)
-    context = {
-        **admin.site.each_context(request),
-        "title": f"Retry {job}",
-        "job": job,
+    shown = {
         "form": corrected,
         "continued": continued,
         "can_continue": job.attempts.exclude(response_id=None).exists(),
     }
-    status = 422 if form.errors else 200
+    return _page(request, job, shown, 422 if form.errors else 200)
+
+
+def _page(
+    request: HttpRequest, job: Job, shown: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    named = {"title": f"Retry {job}", "job": job}
+    context = {**admin.site.each_context(request), **named, **shown}
     template = "admin/jobs/job/retry.html"
     return TemplateResponse(request, template, context, status=status)
 

@@ -21,27 +21,35 @@ from jobs.services.check import check_job
 from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job
 
+LONGEST_NOTE = 2_000  # characters
+
 
 @dataclass(frozen=True)
 class Verb:
     """What to call, the right it needs, and how to say that it was done.
 
-    `minds_news`: whether it is told what the page showed, to refuse what is stale.
+    `takes_note`: whether it may be given a reason. `minds_news`: whether it is told
+    what the page showed, to refuse what is stale.
     """
 
     call: Callable[..., Any]
     right: str
     done: str
+    takes_note: bool = False
     minds_news: bool = False
 
     def apply(self, job: Job, request: HttpRequest, field: str = "shown") -> None:
         """Call it with what the form says."""
         said = {"shown": request.POST.get(field, "")} if self.minds_news else {}
+        if self.takes_note:
+            said["note"] = request.POST.get("note", "").strip()[:LONGEST_NOTE]
         self.call(job, by=request.user, **said)
 
 
 VERBS = {
-    "cancel": Verb(cancel_job, "jobs.cancel_job", "was cancelled", minds_news=True),
+    "cancel": Verb(
+        cancel_job, "jobs.cancel_job", "was cancelled", takes_note=True, minds_news=True
+    ),
     "retry": Verb(retry_job, "jobs.retry_job", "will be tried again"),
     "check": Verb(check_job, "jobs.retry_job", "is looked at now"),
     "hold": Verb(

@@ -9,15 +9,7 @@ from rest_framework.reverse import reverse
 
 from jobs.api.fields import Metadata, Seconds, StrictSerializer, Text
 from jobs.explain import explain
-from jobs.models import (
-    Attempt,
-    Citation,
-    EvidenceTrace,
-    Job,
-    JobEvent,
-    JobTypeVersion,
-    Result,
-)
+from jobs.models import Attempt, Job, JobTypeVersion
 from jobs.services.progress import progress_of
 from jobs.services.submit import LONGEST_DEADLINE, TITLE
 
@@ -111,6 +103,7 @@ class JobDetail(JobBrief):
             "input",
             "metadata",
             "deadline_at",
+            "deadline_seconds",
             "attempt_seconds",
             "callback_url",
             "legal_hold",
@@ -175,95 +168,6 @@ class JobDetail(JobBrief):
 
     def get_explanation(self, job: Job) -> str:
         return self._explained.sentence
-
-
-class CitationView(serializers.ModelSerializer[Citation]):
-    class Meta:
-        model = Citation
-        fields = ("position", "start", "end", "quote", "title", "url", "file")
-
-
-class ResultView(serializers.ModelSerializer[Result]):
-    """One version of the answer; `approved` tells whether it is the approved one."""
-
-    version = serializers.IntegerField(source="number")
-    content = serializers.JSONField()
-    content_sha256 = serializers.CharField(source="content_hash")
-    approved = serializers.SerializerMethodField()
-    citations = CitationView(many=True)
-
-    class Meta:
-        model = Result
-        fields = (
-            "version",
-            "approved",
-            "content",
-            "content_sha256",
-            "flags",
-            "citations",
-            "created_at",
-        )
-
-    def get_approved(self, result: Result) -> bool:
-        return result.job.approved_hash == result.content_hash
-
-
-class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):
-    attempt = serializers.IntegerField(source="attempt.number")
-
-    class Meta:
-        model = EvidenceTrace
-        fields = ("attempt", "position", "kind", "label", "text", "sources")
-
-
-class AttemptView(serializers.ModelSerializer[Attempt]):
-    """`input`: where it was not the job's; `follows`: whose response it continues."""
-
-    input = serializers.JSONField()
-    follows = serializers.IntegerField(
-        source="follows.number", default=None, allow_null=True
-    )
-
-    class Meta:
-        model = Attempt
-        fields = (
-            "uuid",
-            "number",
-            "tries",
-            "reason",
-            "input",
-            "follows",
-            "response_id",
-            "provider_status",
-            "created_at",
-            "accepted_at",
-            "ended_at",
-            "settled_at",
-            "deleted_at",
-            "failure_class",
-            "failure_code",
-            "failure_message",
-            "follow_up",
-            "input_tokens",
-            "output_tokens",
-            "total_tokens",
-        )
-
-
-class EventView(serializers.ModelSerializer[JobEvent]):
-    class Meta:
-        model = JobEvent
-        fields = (
-            "seq",
-            "kind",
-            "was",
-            "became",
-            "actor",
-            "note",
-            "data",
-            "at",
-            "digest",
-        )
 
 
 @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})

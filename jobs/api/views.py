@@ -14,6 +14,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.api import parts
 from jobs.api import serializers as shapes
 from jobs.kit.paging import NewestFirst
 from jobs.kit.problems import Gone
@@ -89,7 +90,7 @@ class JobViewSet(
             raise ValidationError(said.as_sent(invalid.errors)) from invalid
         return self._shown(job, 201)
 
-    @extend_schema(responses=shapes.ResultView)
+    @extend_schema(responses=parts.ResultView)
     @action(detail=True)
     def result(self, request: Request, public_id: str) -> Response:
         """The approved version; before approval the newest, to those who may see it."""
@@ -101,9 +102,9 @@ class JobViewSet(
         found = approved or results.last()
         if found is None:
             raise NotFound(f"This job is {job.status} and has no result yet.")
-        return Response(shapes.ResultView(found).data)
+        return Response(parts.ResultView(found).data)
 
-    @extend_schema(responses=shapes.EvidenceView(many=True))
+    @extend_schema(responses=parts.EvidenceView(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
     def evidence(self, request: Request, public_id: str) -> Response:
         """What the answer was based on, step by step."""
@@ -112,21 +113,21 @@ class JobViewSet(
             require(self.person, "jobs.view_unapproved")
         traces = EvidenceTrace.objects.filter(attempt__job=job)
         found = traces.select_related("attempt").order_by("attempt__number", "position")
-        return Response(shapes.EvidenceView(found, many=True).data)
+        return Response(parts.EvidenceView(found, many=True).data)
 
-    @extend_schema(responses=shapes.AttemptView(many=True))
+    @extend_schema(responses=parts.AttemptView(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
     def attempts(self, request: Request, public_id: str) -> Response:
         """Every run at the provider."""
         found = self.get_object().attempts.select_related("follows").order_by("number")
-        return Response(shapes.AttemptView(found, many=True).data)
+        return Response(parts.AttemptView(found, many=True).data)
 
-    @extend_schema(responses=shapes.EventView(many=True))
+    @extend_schema(responses=parts.EventView(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)
     def events(self, request: Request, public_id: str) -> Response:
         """Its history, from the first line on."""
         found = self.get_object().events.select_related("beside").order_by("seq")
-        return Response(shapes.EventView(found, many=True).data)
+        return Response(parts.EventView(found, many=True).data)
 
     @extend_schema(request=shapes.Note, responses=shapes.JobDetail)
     @action(detail=True, methods=["post"])

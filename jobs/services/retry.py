@@ -39,13 +39,15 @@ def retry_job(
     InvalidInput if what is given does not do.
     """
     require(by, "jobs.retry_job")
-    if job.status not in RETRYABLE:
-        raise MoveRefused(f"{job} is {job.status}: only what has ended is retried")
+    if why := why_not_retry(job):
+        raise MoveRefused(why)
     (as_stored,) = lock(Job.objects.filter(pk=job.pk))
     if given is not None and continue_with:
         raise InvalidInput(
             {"continue_with": ["Correct the input or continue, not both."]}
         )
+    if continue_with and not continue_with.strip():
+        raise InvalidInput({"continue_with": ["This must not be empty."]})
     changes: dict[str, Any] = {"continues": None, "next_input": None}
     if given is not None:
         changes |= _corrected(as_stored, given)
@@ -54,6 +56,14 @@ def retry_job(
         changes |= {"continues": last, "next_input": continue_with}
     _queue(job, name_of(by), note, changes)
     return job
+
+
+def why_not_retry(job: Job) -> str:
+    """Why nobody can retry it, in words; empty when it can be retried."""
+    if job.status not in RETRYABLE:
+        return f"{job} is {job.status}: only what has ended is retried"
+    queued = Job.Status.QUEUED
+    return "" if job.may_become(queued) else job.why_not(queued)
 
 
 def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
