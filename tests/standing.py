@@ -30,10 +30,9 @@ def standing(django_db_setup: None, django_db_blocker) -> Iterator[None]:
     """Open for the rows of this module; ask for it in fixtures named `standing_...`."""
     rows = transaction.atomic()
     rows._from_testcase = True  # services may open durable transactions in it
-    with django_db_blocker.unblock():
-        with rows:
-            yield
-            transaction.set_rollback(True)
+    with django_db_blocker.unblock(), rows:
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.hookimpl(trylast=True)
