@@ -3,6 +3,7 @@
 The database is chosen in `databases.py`, before this file is read.
 """
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,6 +47,14 @@ BROWSER_FLAGS = [
 UNDO_WINDOW = plan.undo_window
 
 append_only.lift_for_flush()
+gc.disable()  # while half a million objects are imported, of which none is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it is not looked through again, and the rest rarely."""
+    gc.freeze()
+    gc.set_threshold(700, 10, 100)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

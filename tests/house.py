@@ -126,9 +126,12 @@ def courier(provider: Served) -> Iterator[Courier]:
 def courier_to(provider: Served) -> Iterator[Courier]:
     """For rows that stand longer than the settings of a test."""
     url, key = provider.base_url, "sk-tests"
-    asked = override_settings(OPENAI_BASE_URL=url, OPENAI_API_KEY=key)
-    with asked, Courier() as courier:
+    known = override_settings(OPENAI_BASE_URL=url, OPENAI_API_KEY=key)
+    with known, Courier() as courier:
         yield courier
+
+
+# Who or what stands in the module (see `standing.py`) is not made a second time.
 
 
 @pytest.fixture
@@ -156,6 +159,7 @@ def shop(db: None) -> User:
 
 
 def program() -> User:
+    """As `shop` is, for rows that stand."""
     return person("shop", "Integrations", is_staff=False)
 
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,6 +14,7 @@ from django.utils import timezone
 from model_bakery import baker
 
 from jobs.models import JobEvent, JobType
+from tests import standing
 from tests.run import Tally, closing_line, succeeded
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +59,66 @@ def test_flush_empties_what_only_grows_and_keeps_its_triggers(transactional_db):
             JobEvent.objects.all().delete()
         call_command("flush", interactive=False, verbosity=0)
         assert not JobEvent.objects.exists()
+
+
+# ---- standing rows ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def standing_type(standing) -> int:
+    return baker.make(JobType, name="standing").pk
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_what_a_test_does_to_standing_rows_is_undone(standing_type, db, time):
+    kept = JobType.objects.filter(pk=standing_type)
+    assert kept.get().name == "standing"
+    kept.update(name=time)
+    baker.make(JobType)
+    assert JobType.objects.count() == 2
+
+
+def test_a_test_that_asks_for_no_standing_rows_sees_none(db):
+    assert not JobType.objects.exists()
+
+
+def asking_for(*fixtures: str) -> Any:
+    """As pytest has collected it in this file."""
+    return SimpleNamespace(
+        nodeid="test_it",
+        path=Path(__file__),
+        fixturenames=fixtures,
+        get_closest_marker=lambda name: None,
+    )
+
+
+def test_tests_with_standing_rows_come_last():
+    with_some = asking_for("standing", "standing_job")
+    plain, flushed = asking_for("db"), asking_for("transactional_db")
+    items = [with_some, plain, flushed]
+
+    standing.pytest_collection_modifyitems(items)
+
+    assert items == [plain, flushed, with_some]
+
+
+@pytest.mark.parametrize(
+    ("items", "why"),
+    [
+        ([asking_for("standing_job", "live_server")], "it commits"),
+        (
+            [asking_for("standing_job"), asking_for("standing_world")],
+            "they would see each other's rows",
+        ),
+    ],
+    ids=["commits", "differs"],
+)
+def test_rows_do_not_stand_where_a_test_would_break_another(items, why):
+    with pytest.raises(pytest.UsageError, match=why):
+        standing.pytest_collection_modifyitems(items)
+
+
+# ---- the closing line ------------------------------------------------------------
 
 
 def test_the_closing_line_adds_up():
