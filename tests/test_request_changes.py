@@ -19,7 +19,7 @@ from reviews.services.request_changes import (
     judge_change,
     request_changes,
 )
-from tests.house import bring_to, person, seen, sweep_until
+from tests.house import bring_to, person, seen, submit, sweep_until
 from tests.test_pages import assert_strict, browser, path_to
 from tests.test_review_page import path_of, post
 
@@ -111,15 +111,18 @@ def test_automatic_retries_go_on_from_the_same_answer(review, ann, courier):
 
 
 def test_when_the_provider_has_the_answer_no_more_a_person_is_told(
-    review, ann, courier, provider
+    review, shop, ann, courier, provider
 ):
+    """A job of its own: the response of the standing one is for all of us."""
+    job = bring_to("awaiting_review", submit(shop), courier)
+    review = Review.objects.get(job=job)
     known = review.result.attempt.response_id
     httpx2.delete(
         f"{provider.base_url}/responses/{known}",
         headers={"Authorization": "Bearer sk-tests"},
     ).raise_for_status()
     ask(review, ann)
-    job = bring_to("failed", Job.objects.get(), courier)
+    job = bring_to("failed", job, courier)
     assert job.failure_class == "malformed_input"
     assert job.failure_code == "previous_response_not_found"
     assert known in job.failure_message

@@ -7,7 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs.api.fields import StrictSerializer, Text
-from jobs.api.serializers import JSON_OBJECT, ResultView
+from jobs.api.parts import ResultView
+from jobs.api.serializers import JSON_OBJECT
 from jobs.templatetags.rendered import SECRETIVE
 from reviews.models import Check, CitationVerdict, Decision, Review
 from reviews.services.approvals import tally_of

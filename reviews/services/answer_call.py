@@ -26,6 +26,7 @@ from jobs.services.supply import (
 from reviews.models import ToolDecision
 from reviews.services.opening import terms_of
 from reviews.services.seen import StalePage
+from reviews.services.who_may import is_service_account
 
 RIGHT = "jobs.answer_toolcall"
 V = ToolDecision.Verdict
@@ -75,7 +76,7 @@ def why_not_answer(job: Job, person: User) -> str:
     """
     if not person.has_perm(RIGHT):
         return f"{name_of(person)} lacks the right {RIGHT}."
-    if not (person.is_staff and person.has_usable_password()):
+    if is_service_account(person):
         return f"{name_of(person)} is a service account: people answer calls."
     terms = terms_of(job)
     if terms.group and not person.groups.filter(name=terms.group).exists():

@@ -15,7 +15,12 @@ from jobs.models import Attempt, Job, Result
 from jobs.models.job_type import as_text
 from jobs.services.retry import AFRESH
 from reviews.models import ChangeRequest, Decision, Review, ReviewPolicy
-from reviews.services.decide import CommentNeeded, record_decision
+from reviews.services.decide import (
+    CommentNeeded,
+    DecidedAlready,
+    record_decision,
+    why_not_again,
+)
 from reviews.services.seen import StalePage, as_seen
 from reviews.services.who_may import why_not_decide
 
@@ -46,6 +51,8 @@ def request_changes(
     """
     lines = _checked(feedback)
     review, _ = as_seen(review, by, seen)
+    if why := why_not_again(review, by):
+        raise DecidedAlready(why)
     if why := why_no_more_rounds(review):
         raise NoMoreRounds(why)
     now = timezone.now()
