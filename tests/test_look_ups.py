@@ -134,6 +134,12 @@ def test_arguments_that_are_no_object_are_left_to_a_person(lookups, shop, courie
     assert handlers.asked == []
 
 
+def test_a_list_is_no_arguments(waiting, courier):
+    ToolCall.objects.update(arguments="[1]")
+    note_look_up(carried(courier))
+    assert "no JSON object" in Job.objects.get().events.latest("seq").note
+
+
 def test_a_function_that_its_type_does_not_offer_is_left_to_a_person(
     lookups, note, shop, courier
 ):
