@@ -120,9 +120,13 @@ def test_an_expired_claim_decides_if_nobody_else_took_it(review, ann):
     assert Job.objects.get().status == "approved"
 
 
-def test_a_heartbeat_claims_nothing(review, ann):
+def test_a_heartbeat_claims_nothing(review, ann, bob):
     assert "Nobody has it in hand" in post(ann, review, "renew").content.decode()
     assert holder() is None
+    post(bob, review, "claim")
+    until = Review.objects.get().claimed_until
+    post(ann, review, "renew")
+    assert Review.objects.get().claimed_until == until
 
 
 def test_what_is_released_is_free_and_only_by_its_holder(review, ann, bob):
