@@ -160,7 +160,7 @@ def _body(request: StartRequest) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def told_as_faults(phase: Phase, key: str) -> AsyncIterator[None]:
+async def told_as_faults(phase: Phase, key: str = "") -> AsyncIterator[None]:
     """Turn whatever goes wrong inside into a ProviderFault that keeps our key."""
 
     def fault(message: str, code: str, **more: Any) -> ProviderFault:
