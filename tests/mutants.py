@@ -138,7 +138,6 @@ MUTANTS = [
          "destination.job_types.filter(", "gate decide"),
         ("sending", "_take(_refuse(_locked(due, room)), now)",
          "_take(_locked(due, room), now)", "gate"),
-        ("sending", "status=Status.PENDING, pk__in=chosen", "pk__in=chosen", "outbox"),
         ("resend", "if why := why_not(delivery):", "if why := '':", "ways_on"),
         ("recall", "(why := why_not_recall(job))", "(why := '')", "recall"),
     ]

@@ -11,11 +11,13 @@ from django.utils import timezone
 from jobs.kit.canonical import digest_of
 from jobs.models import Job, Result
 from reviews.models import (
+    Decision,
     Delivery,
     Destination,
     DestinationVersion,
 )
 from reviews.services.decide import approve, reject
+from reviews.services.gate import why_not
 from tests.deliveries import A_MONTH, notes, only_delivery
 from tests.house import (
     bring_to,
@@ -182,3 +184,25 @@ def can_be_planned_again(delivery: Delivery) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def test_a_decision_that_is_no_approval_lets_nothing_out(desk, approval, bob):
+    """Not even one that was made to name the request."""
+    copied = {
+        name: getattr(approval, name)
+        for name in ("review", "result", "at", "via", "review_revision", "content_hash")
+    }
+    forged = Decision.objects.create(
+        **copied,
+        by=bob,
+        verdict="reject",
+        request_hashes=approval.request_hashes,
+        seen=approval.seen,
+    )
+    Delivery.objects.update(decision=forged)
+    assert why_not(only_delivery()) == "Its decision is not an approval."
+
+
+def test_the_noted_digest_is_that_of_the_stored_request(desk, approval):
+    Delivery.objects.update(request_hash="0" * 64)
+    assert "not the one that was approved" in why_not(only_delivery())
