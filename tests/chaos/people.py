@@ -12,6 +12,7 @@ from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
 from jobs.services.retry import retry_job
 from reviews.models import Delivery, Review
+from reviews.services.checks import do_check
 from reviews.services.decide import approve, reject
 from reviews.services.resend import resend_delivery
 from reviews.services.seen import what_is_seen
@@ -100,12 +101,20 @@ class People:
         rows = Review.objects.open().select_related("job", "result")
         for review in rows[:AT_ONCE]:
             fate = _fate(review.job)
-            seen = what_is_seen(review).digest
             with suppress(MoveRefused):
                 if fate.approved:
-                    approve(review, by=self.ann, seen=seen)
+                    self._confirm(review)
+                    approve(review, by=self.ann, seen=what_is_seen(review).digest)
                 else:
+                    seen = what_is_seen(review).digest
                     reject(review, by=self.bob, seen=seen, comment="Not good enough.")
+
+    def _confirm(self, review: Review) -> None:
+        """Each flag of a result is a check: ann looks, and lets it pass."""
+        for check in review.checks.filter(passed=None).select_related("review__job"):
+            seen = what_is_seen(check.review).digest
+            do_check(check, passed=True, by=self.ann, seen=seen)
+        review.refresh_from_db()
 
     def _cancel(self) -> None:
         for job in _jobs("running"):
