@@ -335,12 +335,18 @@ def kill_sweep_in_mid_run(demo: Demo) -> int:
         running = Job.objects.filter(status=Job.Status.RUNNING)
         return running.exists() and not starting.exists()
 
-    wait_until(lambda: in_mid_run() or demo.process.poll() is not None, STARTS_WITHIN)
-    assert in_mid_run(), demo.output
-    pid = Sweep.objects.filter(lane=Sweep.PROVIDER).latest("started_at").pid
-    connection.close()
-    os.kill(pid, signal.SIGKILL)
-    return pid
+    until = time.monotonic() + STARTS_WITHIN
+    while demo.process.poll() is None and time.monotonic() < until:
+        if in_mid_run():
+            pid = Sweep.objects.filter(lane=Sweep.PROVIDER).latest("started_at").pid
+            os.kill(pid, signal.SIGSTOP)  # so that nothing starts between look and kill
+            if in_mid_run():
+                connection.close()
+                os.kill(pid, signal.SIGKILL)
+                return pid
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)
+    pytest.fail(f"never in mid run: {demo.output}")
 
 
 @pytest.mark.processes
