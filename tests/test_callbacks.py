@@ -12,6 +12,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from jobs.models import Job
@@ -32,6 +33,7 @@ from reviews.services.callbacks import TOLD
 from reviews.services.calling import LEASE, claim_callbacks
 from reviews.services.decide import approve, reject
 from reviews.services.recall import recall_job
+from reviews.services.requests import decided_requests, draft_requests
 from tests.deliveries import hold, received
 from tests.house import (
     SECRET,
@@ -403,6 +405,19 @@ def test_the_result_goes_there_only_if_the_destination_gets_such_results(
     assert request.path == "/hooks/shop"
     assert request.json["data"]["content"] == review.result.content
     assert Job.objects.get().status == "delivered"
+
+
+def test_what_was_drafted_goes_there_though_another_destination_is_nearer_now(
+    told, note, hooks, courier, ann, at
+):
+    hooks.job_types.set([note])
+    result = bring_to("awaiting_review", told, courier).reviews.get().result
+    drafts = draft_requests(result)
+    nearer = webhook(f"{at}/hooks/shop", note)
+    Destination.objects.filter(pk=nearer.pk).update(takes_callbacks=True)
+
+    (decided,) = decided_requests(drafts, result, by="ann", at=timezone.now())
+    assert decided.shown["url"] == drafts[0].shown["url"] == f"{at}/hooks/shop"
 
 
 def test_a_result_for_another_destination_goes_where_that_one_is(

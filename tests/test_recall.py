@@ -22,6 +22,7 @@ from reviews.models import (
 )
 from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
 from reviews.services.decide import StalePage, approve
+from reviews.services.edit import edit_result
 from reviews.services.gate import why_not
 from reviews.services.recall import recall_job
 from reviews.services.sending import claim_deliveries
@@ -35,6 +36,7 @@ from tests.house import (
     send_due,
     submit,
     webhook,
+    with_terms,
 )
 
 # ---- back to review ----------------------------------------------------------------
@@ -285,6 +287,28 @@ def test_the_terms_of_the_review_hold_for_it_too(courier, ann, at, httpserver):
 
     with pytest.raises(PermissionDenied, match="another person"):
         approve_delivery(only_delivery(), by=rita, seen=look(only_delivery()))
+
+
+def test_one_decision_is_too_few_where_the_terms_ask_for_two(refused, ann):
+    with_terms(refused.decision.review, approvals=2)
+    refused = Delivery.objects.get(pk=refused.pk)
+    with pytest.raises(PermissionDenied, match="asks for 2 approvals"):
+        approve_delivery(refused, by=ann, seen=look(refused))
+
+
+def test_who_wrote_the_version_does_not_approve_it_there_either(courier, ann, bob, at):
+    desk = webhook(f"{at}/desk", job_type("memo"))
+    job = submit(person("rita", "Reviewers", "Operators"), of="memo")
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+    with_terms(review, edit_needs_second=True)
+    edit_result(review, by=ann, content="Corrected.", base_seen=seen(review))
+    review = Job.objects.get().reviews.get()
+    approve(review, by=bob, seen=seen(review))
+    DestinationVersion(destination=desk, address=f"{at}/corrected").save()
+    send_due()
+
+    with pytest.raises(PermissionDenied, match="You wrote this version"):
+        approve_delivery(only_delivery(), by=ann, seen=look(only_delivery()))
 
 
 def switch_off(desk: Destination) -> None:

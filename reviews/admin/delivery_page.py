@@ -23,8 +23,9 @@ from reviews.services.approve_delivery import (
     review_of,
     what_is_seen_anew,
     why_not_anew,
+    why_not_approve_anew,
 )
-from reviews.services.decide import LONGEST_COMMENT, RIGHT, why_not_decide
+from reviews.services.decide import LONGEST_COMMENT, RIGHT
 
 PARTS = (
     "job__version__job_type",
@@ -104,7 +105,7 @@ def _anew(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
     person = cast(User, request.user)
     if delivery.status not in REPLACEABLE or not person.has_perm(RIGHT):
         return {}
-    why = why_not_anew(delivery) or why_not_decide(review_of(delivery), person)
+    why = why_not_anew(delivery) or why_not_approve_anew(review_of(delivery), person)
     return {"why_not_anew": why} if why else {"seen_anew": what_is_seen_anew(delivery)}
 
 

@@ -17,7 +17,7 @@ from reviews.services.plan import plan_deliveries
 from reviews.services.requests import Request, decided_requests, draft_request
 from reviews.services.seen import StalePage
 from reviews.services.settle import lock_job_of
-from reviews.services.who_may import why_not_decide
+from reviews.services.who_may import why_not_approve, why_not_decide
 
 Status = Delivery.Status
 REPLACEABLE = (Status.FAILED, Status.REFUSED, Status.WITHDRAWN)
@@ -71,7 +71,7 @@ def approve_delivery(
 
 def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request:
     """What goes out, if this person may decide on it and it still is what was seen."""
-    if why := why_not_decide(review, by):
+    if why := why_not_approve_anew(review, by):
         raise PermissionDenied(why)
     shown = what_is_seen_anew(delivery)
     if shown.digest != seen:
@@ -80,6 +80,17 @@ def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request
             "changed since. Look again and decide on what is there now."
         )
     return shown.request
+
+
+def why_not_approve_anew(review: Review, person: User) -> str:
+    """Why this person may not: one decision is too few where terms ask for more."""
+    if needed := review.terms.approvals - 1:
+        return (
+            f"This type asks for {needed + 1} approvals, and a delivery is approved "
+            "anew by one. Send the job back to its review while nothing has left, or "
+            "withdraw the delivery."
+        )
+    return why_not_decide(review, person) or why_not_approve(review, person)
 
 
 def why_not_anew(delivery: Delivery) -> str:

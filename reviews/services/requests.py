@@ -65,18 +65,25 @@ def draft_requests(result: Result) -> list[Request]:
 def draft_request(destination: Destination, result: Result) -> Request | None:
     """What this destination would get now; None while it has no address."""
     version = destination.current
-    return _request(version, result, TO_COME, TO_COME) if version else None
+    if version is None:
+        return None
+    url = url_for(version, result.job)
+    return _request(version, result, url, by=TO_COME, when=TO_COME)
 
 
 def decided_requests(
     drafts: list[Request], result: Result, *, by: str, at: datetime
 ) -> list[Request]:
     """These very drafts with author and time; destinations are not looked up again."""
-    return [_request(draft.version, result, by, at.isoformat()) for draft in drafts]
+    when = at.isoformat()
+    return [
+        _request(draft.version, result, draft.shown.get("url", ""), by=by, when=when)
+        for draft in drafts
+    ]
 
 
 def _request(
-    version: DestinationVersion, result: Result, by: str, when: str
+    version: DestinationVersion, result: Result, url: str, *, by: str, when: str
 ) -> Request:
     decision = _decision(result, by, when)
     if version.destination.kind == Destination.Kind.EMAIL:
@@ -84,7 +91,7 @@ def _request(
     if version.destination.kind == Destination.Kind.HANDLER:
         body = _body(result, decision)
         return Request(version, {"handler": version.address, "body": body})
-    return Request(version, _webhook(version, result, decision))
+    return Request(version, _webhook(version, result, url, decision))
 
 
 def _decision(result: Result, by: str, when: str) -> dict[str, str]:
@@ -96,7 +103,7 @@ def _decision(result: Result, by: str, when: str) -> dict[str, str]:
 
 
 def _webhook(
-    version: DestinationVersion, result: Result, decision: dict[str, str]
+    version: DestinationVersion, result: Result, url: str, decision: dict[str, str]
 ) -> dict[str, Any]:
     proof = {
         "bgreview-decision": decision["id"],
@@ -104,7 +111,7 @@ def _webhook(
     }
     return {
         "method": "POST",
-        "url": url_for(version, result.job),
+        "url": url,
         "headers": own_headers(version.headers) | proof,
         "body": canonical_json(_body(result, decision)),
     }
