@@ -390,7 +390,7 @@ def test_under_four_eyes_the_page_says_why_not(call, ann):
     ReviewPolicy.objects.create(version=call.attempt.job.version, four_eyes=True)
     Job.objects.update(requester=ann)
     html = browser(ann).get(path_of(call)).content.decode()
-    assert "another person answers" in html
+    assert "another person decides on it" in html
     assert 'name="verdict"' not in html
     assert post(browser(ann), call, "answer").status_code == 403
 

@@ -26,7 +26,7 @@ from jobs.services.supply import (
 from reviews.models import ToolDecision
 from reviews.services.opening import terms_of
 from reviews.services.seen import StalePage
-from reviews.services.who_may import is_service_account
+from reviews.services.who_may import is_service_account, why_not_by
 
 RIGHT = "jobs.answer_toolcall"
 V = ToolDecision.Verdict
@@ -78,12 +78,7 @@ def why_not_answer(job: Job, person: User) -> str:
         return f"{name_of(person)} lacks the right {RIGHT}."
     if is_service_account(person):
         return f"{name_of(person)} is a service account: people answer calls."
-    terms = terms_of(job)
-    if terms.group and not person.groups.filter(name=terms.group).exists():
-        return f"Only members of {terms.group} decide on this job."
-    if terms.four_eyes and job.requester_id == person.pk:
-        return "You asked for this job: another person answers its calls."
-    return ""
+    return why_not_by(terms_of(job), job, person)
 
 
 def _find(job: Job, said: Said) -> ToolCall:

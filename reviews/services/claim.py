@@ -40,6 +40,7 @@ def claim_review(review: Review, *, by: User, take_over: bool = False) -> Review
 @transaction.atomic
 def renew_claim(review: Review, *, by: User) -> bool:
     """Keep one's own, even if it ran out; False when it is no longer one's own."""
+    require(by, RIGHT)
     rows = Review.objects.open().filter(pk=review.pk, claimed_by=by)
     return bool(rows.update(claimed_until=timezone.now() + LEASE))
 

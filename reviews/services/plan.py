@@ -5,7 +5,6 @@ from datetime import timedelta
 from jobs.kit.rights import name_of
 from jobs.lifecycle import Line, add_events
 from reviews.models import Decision, Delivery, Review
-from reviews.services.opening import Terms
 from reviews.services.requests import Request
 
 
@@ -49,4 +48,4 @@ def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Deliver
 
 def undo_window(review: Review) -> timedelta:
     """How long an approval can be taken back before anything leaves."""
-    return timedelta(seconds=review.policy.get("undo_seconds", Terms.undo_seconds))
+    return timedelta(seconds=review.terms.undo_seconds)

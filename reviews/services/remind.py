@@ -154,8 +154,7 @@ def _who_may(review: Review, able: list[User]) -> list[User]:
 
 def superiors(review: Review) -> list[User]:
     """Those who are told when reviewers do not come."""
-    group = review.policy.get("escalate_to", "")
-    members = User.objects.filter(groups__name=group, is_active=True)
+    members = User.objects.filter(groups__name=review.terms.escalate_to, is_active=True)
     return list(members.order_by("username"))
 
 

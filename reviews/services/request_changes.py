@@ -14,7 +14,7 @@ from jobs.lifecycle import Move, MoveRefused, lock, move_all
 from jobs.models import Attempt, Job, Result
 from jobs.models.job_type import as_text
 from jobs.services.retry import AFRESH
-from reviews.models import ChangeRequest, Decision, Review, ReviewPolicy
+from reviews.models import ChangeRequest, Decision, Review
 from reviews.services.decide import (
     CommentNeeded,
     DecidedAlready,
@@ -26,7 +26,6 @@ from reviews.services.who_may import why_not_decide
 
 MOST_CHANGES = 20
 LONGEST_CHANGE = 2_000  # characters
-ROUNDS: int = ReviewPolicy._meta.get_field("max_rounds").default
 ASKED = "A reviewer read your answer and asks for changes."
 EDITED = "The reviewer edited it first. Go on from this version and not from yours:"
 WANTED = "Give the whole answer again, with each of these done and the rest as it was:"
@@ -68,7 +67,7 @@ def request_changes(
 
 def why_no_more_rounds(review: Review) -> str:
     """Why no changes can be requested; empty when they can."""
-    used, most = rounds_used(review.job), review.policy.get("max_rounds", ROUNDS)
+    used, most = rounds_used(review.job), review.terms.max_rounds
     if used >= most:
         times = "once" if used == 1 else f"{used} times"
         return (

@@ -3,7 +3,9 @@
 from django.contrib.auth.models import User
 
 from jobs.kit.rights import name_of
+from jobs.models import Job
 from reviews.models import Review
+from reviews.policy.terms import Terms
 
 RIGHT = "reviews.decide_review"
 
@@ -13,14 +15,18 @@ def why_not_decide(review: Review, person: User) -> str:
 
     The right to decide at all, being a person, and the terms: group and four eyes.
     """
-    terms = review.terms
     if not person.has_perm(RIGHT):
         return f"{name_of(person)} lacks the right {RIGHT}."
     if is_service_account(person):
         return f"{name_of(person)} is a service account: people decide."
+    return why_not_by(review.terms, review.job, person)
+
+
+def why_not_by(terms: Terms, job: Job, person: User) -> str:
+    """What these terms say against this person: group and four eyes."""
     if terms.group and not person.groups.filter(name=terms.group).exists():
         return f"Only members of {terms.group} decide on this job."
-    if terms.four_eyes and review.job.requester_id == person.pk:
+    if terms.four_eyes and job.requester_id == person.pk:
         return "You asked for this job: another person decides on it."
     return ""
 
