@@ -87,6 +87,12 @@ MUTANTS = [
          "claims"),
         ("decide", "approved_hash=decision.content_hash,",
          'approved_hash="0" * 64,', "decide gate"),
+        # ---- one delivery anew ------------------------------------------------------
+        ("approve_delivery", "if needed := review.terms.approvals - 1:",
+         "if needed := 0:", "recall"),
+        ("approve_delivery", " or why_not_approve(review, person)", "", "recall"),
+        ("requests", 'draft.shown.get("url", "")',
+         "url_for(draft.version, result.job)", "callbacks"),
         # ---- how many approve -------------------------------------------------------
         ("approvals", " if is_still_seen(row, review, shown)", "", "approvals"),
         # ---- what is ready ----------------------------------------------------------
@@ -112,7 +118,8 @@ MUTANTS = [
         ("verdicts", "    outdate_pages(review)\n", "", "checks"),
         ("opening", "    make_checks(review, now)\n", "", "checks"),
         # ---- claims -----------------------------------------------------------------
-        ("claim", "    require(by, RIGHT)\n", "", "claims"),
+        ("claim", "    require(by, RIGHT)\n    (job,)", "    (job,)", "claims"),
+        ("claim", "    require(by, RIGHT)\n    rows", "    rows", "claims"),
         ("claim", "if why := why_not_decide(review, by):", "if why := '':", "claims"),
         ("claim", "if review.closed_at is not None:", "if False:", "claims"),
         ("claim", "if not take_over:", "if False:", "claims"),

@@ -10,6 +10,7 @@ from reviews.models import Check, CitationVerdict, Decision, Delivery, Review
 from tests.house import api, person, problem, seen, webhook, with_terms
 from tests.test_checks import ASK
 from tests.test_claims import holder
+from tests.test_pages import browser
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 
@@ -35,8 +36,7 @@ def undecided() -> bool:
 
 
 def test_a_review_tells_all_that_it_is_decided_on(review, ann):
-    desk = webhook("https://desk.example/hook", review.job.version.job_type)
-    desk.versions.all()
+    webhook("https://desk.example/hook", review.job.version.job_type)
     rewrite(review, "Tea grows.", flags=["partial"])
     with_terms(review, approvals=2)
 
@@ -59,7 +59,7 @@ def test_a_review_tells_all_that_it_is_decided_on(review, ann):
     assert (said["why_not"], said["decisions"]) == ("", [])
 
 
-def test_credentials_of_a_destination_are_not_told(review, ann):
+def test_credentials_of_a_destination_are_not_told_or_shown(review, ann):
     desk = webhook("https://desk.example/hook", review.job.version.job_type)
     version = desk.current
     version.pk, version.headers = None, {"X-Api-Token": "s3cret", "X-Team": "tea"}
@@ -67,6 +67,11 @@ def test_credentials_of_a_destination_are_not_told(review, ann):
     said = api(ann).get(path(review)).json()
     assert "s3cret" not in str(said)
     assert said["requests"][0]["request"]["headers"]["X-Team"] == "tea"
+
+    page = browser(ann).get(f"/admin/reviews/review/{review.pk}/change/")
+    html = page.content.decode()
+    assert "s3cret" not in html
+    assert "X-Api-Token: (hidden)" in html
 
 
 def test_the_queue_is_paged_in_its_order_and_can_be_narrowed(review, ann, bob):

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Review, Viewing
-from reviews.services.claim import LEASE
+from reviews.services.claim import LEASE, renew_claim
 from tests.house import person, seen, with_terms
 from tests.test_pages import browser, path_to
 
@@ -118,6 +119,15 @@ def test_an_expired_claim_decides_if_nobody_else_took_it(review, ann):
     with after(2 * LEASE):
         approve(ann, review)
     assert Job.objects.get().status == "approved"
+
+
+def test_who_may_claim_no_longer_keeps_no_claim(review, ann):
+    post(ann, review, "claim")
+    until = Review.objects.get().claimed_until
+    ann.groups.clear()
+    with after(LEASE / 2), pytest.raises(PermissionDenied):
+        renew_claim(review, by=User.objects.get(pk=ann.pk))
+    assert Review.objects.get().claimed_until == until
 
 
 def test_a_heartbeat_claims_nothing(review, ann, bob):

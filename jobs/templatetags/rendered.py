@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.kit import looks
+from jobs.kit.credentials import without_credentials
 from jobs.kit.looks import words
 from jobs.kit.strict_json import read_json
 from jobs.models import Attempt
@@ -16,10 +17,6 @@ from jobs.rendering import render_value, safe_link, visible
 from jobs.rendering.codepoints import visible_block
 
 ORDER = ("method", "url", "handler", "to", "subject", "headers", "text", "body")
-SECRETIVE = (
-    *("auth", "token", "key", "secret", "cookie", "pass", "credential", "session"),
-    "sign",
-)
 
 register = template.Library()
 register.filter("visible", visible)
@@ -44,18 +41,15 @@ def request_parts(shown: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
     for name in [*order, *(name for name in shown if name not in ORDER)]:
         value = shown[name]
         if name == "headers":
-            yield "Headers", "\n".join(_headers(value)), True
+            lines = (
+                f"{key}: {said}" for key, said in without_credentials(value).items()
+            )
+            yield "Headers", "\n".join(lines), True
         elif isinstance(value, list):
             yield words(name), ", ".join(map(str, value)), False
         else:
             text = _indented(value) if name == "body" else str(value)
             yield words(name), text, name in ("body", "text")
-
-
-def _headers(headers: dict[str, str]) -> Iterator[str]:
-    for name, value in headers.items():
-        hidden = any(part in name.lower() for part in SECRETIVE)
-        yield f"{name}: {'(hidden)' if hidden else value}"
 
 
 def _indented(body: Any) -> str:

@@ -124,13 +124,11 @@ class FlagFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(name, words(name)) for name in FLAGS]
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Review]
-    ) -> QuerySet[Review]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Review]:
         flag = self.value()
         if flag not in FLAGS:
             return queryset
-        return queryset.filter(result__flags__icontains=f'"{flag}"')
+        return queryset.with_flag(flag)
 
 
 class AgeFilter(admin.SimpleListFilter):

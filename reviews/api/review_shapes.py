@@ -9,7 +9,7 @@ from rest_framework import serializers
 from jobs.api.fields import StrictSerializer, Text
 from jobs.api.parts import ResultView
 from jobs.api.serializers import JSON_OBJECT
-from jobs.templatetags.rendered import SECRETIVE
+from jobs.kit.credentials import without_credentials
 from reviews.models import Check, CitationVerdict, Decision, Review
 from reviews.services.approvals import tally_of
 from reviews.services.checks import LONGEST_WHY
@@ -123,12 +123,7 @@ class RequestView(serializers.Serializer[Request]):
 
     @extend_schema_field(JSON_OBJECT)
     def get_request(self, draft: Request) -> dict[str, Any]:
-        headers = {
-            name: "(hidden)"
-            if any(part in name.lower() for part in SECRETIVE)
-            else value
-            for name, value in draft.shown.get("headers", {}).items()
-        }
+        headers = without_credentials(draft.shown.get("headers", {}))
         return draft.shown | ({"headers": headers} if headers else {})
 
 

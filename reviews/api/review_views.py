@@ -79,7 +79,7 @@ class ReviewFilter(filters.FilterSet):
         return parts[value]()
 
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
-        return rows.filter(result__flags__icontains=f'"{value}"')
+        return rows.with_flag(value)
 
 
 class ReviewViewSet(

@@ -55,6 +55,10 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def flagged(self) -> Self:
         return self.open().exclude(result__flags=[])
 
+    def with_flag(self, flag: str) -> Self:
+        """Those whose result has this flag: SQLite cannot look into a list."""
+        return self.filter(result__flags__icontains=f'"{flag}"')
+
     def partly_approved(self) -> Self:
         """Somebody approved the result, and others are to."""
         alike = self.filter(
