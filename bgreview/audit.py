@@ -287,6 +287,13 @@ def _why_unapproved(
     said = {event["data"]["content_sha256"] for event in events}
     if len(approved | arrived | said) > 1:
         yield "arrived with another content than the approved one"
+    alike = decision.review.decisions.approving(decision.content_hash)
+    people, needed = (
+        alike.order_by().values("by").distinct(),
+        decision.review.terms.approvals,
+    )
+    if people.count() < needed:
+        yield f"arrived, approved by {people.count()} of {needed}"
     if delivery.request_hash not in decision.request_hashes:
         yield "arrived with a request that nobody decided on"
     stored = json.loads(delivery.request)["body"] if delivery.request else ""

@@ -33,6 +33,7 @@ from tests.house import (
     submit,
     sweep_until,
     webhook,
+    with_terms,
 )
 from tests.sweeping import let_lease_pass
 
@@ -376,9 +377,14 @@ def on_a_job_that_is_not_approved(world: World) -> None:
     Job.objects.filter(pk=world.delivered.pk).update(status="rejected")
 
 
+def by_one_of_two(world: World) -> None:
+    with_terms(Review.objects.get(job=world.delivered), approvals=2)
+
+
 @pytest.mark.parametrize(
     "falsify",
     [
+        by_one_of_two,
         to_reject,
         on_another_hash,
         on_other_requests,
