@@ -288,12 +288,10 @@ def _why_unapproved(
     if len(approved | arrived | said) > 1:
         yield "arrived with another content than the approved one"
     alike = decision.review.decisions.approving(decision.content_hash)
-    people, needed = (
-        alike.order_by().values("by").distinct(),
-        decision.review.terms.approvals,
-    )
-    if people.count() < needed:
-        yield f"arrived, approved by {people.count()} of {needed}"
+    people = alike.order_by().values("by").distinct().count()
+    needed = decision.review.terms.approvals
+    if people < needed:
+        yield f"arrived, approved by {people} of {needed}"
     if delivery.request_hash not in decision.request_hashes:
         yield "arrived with a request that nobody decided on"
     stored = json.loads(delivery.request)["body"] if delivery.request else ""
