@@ -87,7 +87,7 @@ def why_not_approve_anew(review: Review, person: User) -> str:
     if needed := review.terms.approvals - 1:
         return (
             f"This type asks for {needed + 1} approvals, and a delivery is approved "
-            "anew by one. Send the job back to its review while nothing has left, or "
+            "anew by one. Return the job to review while nothing has left, or "
             "withdraw the delivery."
         )
     return why_not_decide(review, person) or why_not_approve(review, person)
