@@ -128,10 +128,10 @@ def test_what_was_asked_is_said_again(client):
         "max_output_tokens": 900,
         "safety_identifier": "u1",
         "reasoning": {"effort": "high"},
-        "conversation": "conv_1",
+        "conversation": client.conversations.create().id,
     }
     response = client.responses.create(**request("Hello", **asked)).to_dict()
-    expected = {**asked, "conversation": {"id": "conv_1"}}
+    expected = {**asked, "conversation": {"id": asked["conversation"]}}
     expected["reasoning"] = {"effort": "high", "summary": None}
     assert {name: response[name] for name in expected} == expected
 

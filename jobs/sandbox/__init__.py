@@ -7,9 +7,10 @@ was given, so that a reviewer can check the answer. `scenarios.SCENARIOS` lists 
 run can go; nothing here knows the rest of bgreview.
 
 - The API: `app` puts it together, `serving` runs it on a port; `responses` and
-  `endpoints` (of webhooks) are its routes, `answers` what they have in common;
-  `strictness`, `fields` and `schemas` say what is refused, with `errors`; `store` has
-  the runs and their times, `wire` and `items` say what a response looks like.
+  `endpoints` (of webhooks) are its routes, `answers` and `reading` what they have in
+  common; `strictness`, `fields` and `schemas` say what is refused, with `errors`;
+  `store` has the runs and their times, `wire` and `items` what a response looks like.
+- Conversations: `conversations` has them and their items, `conversing` their routes.
 - Webhooks: `events` is what is sent, `sender` sends it.
 - What can go wrong, to order: `faults` is the table, `orders` has the orders and the
   dice, `plays` and `breakage` play them.

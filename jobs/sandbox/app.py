@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import endpoints, orders, responses
+from . import conversing, endpoints, orders, responses
 from .answers import answer, answer_failure, answer_no_route, answer_refused
+from .conversations import Conversations
 from .endpoints import Endpoint, Endpoints
 from .errors import Refused
 from .events import RESPONSE_EVENTS
@@ -38,6 +39,7 @@ def make_app(
     app = Starlette(
         routes=[
             *responses.ROUTES,
+            *conversing.ROUTES,
             *endpoints.ROUTES,
             *orders.ROUTES,
             Route("/sandbox/ledger", ledger, methods=["GET"]),
@@ -52,6 +54,7 @@ def make_app(
     )
     app.state.store, app.state.orders = store, faults
     app.state.endpoints, app.state.sender = known, sender
+    app.state.conversations = Conversations()
     return app
 
 
@@ -64,7 +67,9 @@ async def ledger(request: Request) -> Response:
     """What was asked of the sandbox: for audits, so without a key."""
     state = request.app.state
     entries, faults = list(state.store.ledger()), state.orders.counts()
-    return answer({"object": "list", "data": entries, "faults": faults})
+    threads = list(state.conversations.ledger(state.store.clock()))
+    said = {"data": entries, "conversations": threads, "faults": faults}
+    return answer({"object": "list"} | said)
 
 
 async def healthz(request: Request) -> Response:

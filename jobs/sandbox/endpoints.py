@@ -19,12 +19,12 @@ from .answers import answer, guarded, read_json
 from .errors import Refused, missing, unknown_parameter, wrong_value
 from .events import EVENT_TYPES, Event
 from .items import new_id
-from .strictness import check_range, check_type
+from .reading import read_limit
+from .strictness import check_type
 
 DAY = 24 * 3600.0
 FIELDS = {"event_types": "array", "name": "string", "url": "string"}
 KEEP = "keep_old_secret_active_for_24_hours"
-MOST_LISTED = 100
 
 
 def new_secret() -> str:
@@ -234,9 +234,3 @@ def check_url(url: str) -> None:
             return
     message = f"Invalid 'url': '{url}' is not the URL of a web server."
     raise Refused(message, param="url", code="invalid_url")
-
-
-def read_limit(given: str) -> int:
-    limit = int(given) if given.isdecimal() else 0
-    check_range("limit", limit, 1, MOST_LISTED)
-    return limit

@@ -8,7 +8,11 @@ from . import plays
 from .answers import answer
 from .breakage import Reset, Silence, html
 
-CALLS = ("create", "retrieve", "cancel", "delete", "models")
+CONVERSATIONS = (
+    *("new-conversation", "conversation", "delete-conversation"),
+    *("items", "delete-item"),
+)
+CALLS = ("create", "retrieve", "cancel", "delete", "models", *CONVERSATIONS)
 ON_ONE = ("retrieve", "cancel", "delete")
 SHOWN = ("create", "retrieve", "cancel")
 WEBHOOK = ("webhook",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 from starlette.requests import Request
@@ -12,22 +11,27 @@ from starlette.routing import Route
 
 from .answers import Endpoint, answer, check_quota, guarded, read_json
 from .calls import calls_made, check_answers
+from .conversations import Conversation
+from .conversing import conversation_in
 from .errors import Refused, unknown_parameter
 from .orders import faulty
-from .prompts import read_prompt
+from .prompts import TAG, item_texts, read_prompt
+from .reading import INCLUDE
 from .scenarios import choose_scenario, play
 from .store import Run, Store
 from .strictness import check_create, check_includes
 from .wire import show_models, show_response
 
-INCLUDE = re.compile(r"include(?:\[\d*\])?")
 RETRIEVE_PARAMS = ("include_obfuscation", "starting_after", "stream")
 
 
 async def create(request: Request) -> Response:
     body = check_create(await read_json(request))
     check_quota(request.state.key)
-    run = begin(store_of(request), body)
+    conversation = conversation_in(request, body)
+    run = begin(store_of(request), body, conversation)
+    if conversation:
+        conversation.add_run(run)
     run.request_key = request.headers.get("idempotency-key")
     request.state.run = run
     request.app.state.sender.expect(run)
@@ -39,11 +43,15 @@ async def create(request: Request) -> Response:
     return answer(show_response(run, run.created_at, include))
 
 
-def begin(store: Store, body: dict[str, Any]) -> Run:
+def begin(store: Store, body: dict[str, Any], within: Conversation | None) -> Run:
     choice, previous = choose_scenario(body), run_before(store, body)
     before = previous.outcome.items if previous else []
+    said = previous.text if previous else ""
+    if within:
+        before = within.open_items()
+        said = TAG.sub("", "\n\n".join(item_texts(within.last_asked())))
     check_answers(body, before)
-    prompt = read_prompt(body, previous.text if previous else "")
+    prompt = read_prompt(body, said)
     earlier, done = store.earlier_runs(body, choice.tag), calls_made(body, before)
     outcome = play(body, prompt, choice, earlier, done)
     return store.add(body, choice.tag, prompt.text, outcome, choice.scenario.pace)

@@ -80,6 +80,10 @@ class Run:
             return self.cancelled_at
         return self.ends_at if now >= self.ends_at else None
 
+    def is_over(self, now: float) -> bool:
+        """Whether nothing more comes of it, not even behind our back."""
+        return now >= self.ends_at or (self.is_cancelled(now) and not self.in_vain)
+
     def output(self, now: float) -> list[Item]:
         """The items that are there by now: the answer itself comes last."""
         if self.status(now) == self.outcome.status:
@@ -155,6 +159,7 @@ class Store:
                 "cancels": run.cancels,
                 "deleted": run.deleted,
                 "retrieved": run.retrieved,
+                "conversation": run.request.get("conversation"),
                 "faults": run.faults,
                 "webhooks": [delivery.shown() for delivery in run.deliveries],
             }

@@ -191,10 +191,10 @@ def check_parameters(tool: dict[str, Any], param: str) -> None:
         )
 
 
-def check_input(body: dict[str, Any]) -> None:
+def check_input(body: dict[str, Any], name: str = "input") -> None:
     items = body["input"] if isinstance(body["input"], list) else ()
     for place, item in enumerate(items):
-        param = f"input[{place}]"
+        param = f"{name}[{place}]"
         check_type(param, item, "object")
         kind = item.get("type", "message")
         check_type(f"{param}.type", kind, "string")
