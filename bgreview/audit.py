@@ -287,16 +287,26 @@ def _why_unapproved(
     said = {event["data"]["content_sha256"] for event in events}
     if len(approved | arrived | said) > 1:
         yield "arrived with another content than the approved one"
-    alike = decision.review.decisions.approving(decision.content_hash)
-    people = alike.order_by().values("by").distinct().count()
     needed = decision.review.terms.approvals
-    if people < needed:
-        yield f"arrived, approved by {people} of {needed}"
+    for what, last in _approvals_of(decision):
+        alike = Decision.objects.counting_with(last).order_by()
+        people = alike.values("by").distinct().count()
+        if people < needed:
+            yield f"arrived, {what} by {people} of {needed}"
     if delivery.request_hash not in decision.request_hashes:
         yield "arrived with a request that nobody decided on"
     stored = json.loads(delivery.request)["body"] if delivery.request else ""
     if stored and any(event != json.loads(stored) for event in events):
         yield "arrived otherwise than its stored request says"
+
+
+def _approvals_of(decision: Decision) -> Iterator[tuple[str, Decision]]:
+    """The last one of the result, and of a delivery that was approved anew."""
+    of_result = decision.review.decisions.on_the_result().filter(verdict="approve")
+    last = of_result.filter(content_hash=decision.content_hash).order_by("pk").last()
+    yield "approved", last or decision
+    if decision.delivery_id:
+        yield "approved anew", decision
 
 
 def _same_content_twice(report: Report, arrived: list[Delivery]) -> None:

@@ -28,7 +28,7 @@ def work_on(request: HttpRequest, review: Review, *, readable: bool) -> dict[str
     person, is_open = cast(User, request.user), review.closed_at is None
     seen = what_is_seen(review) if is_open and readable else None
     bar = why_not_decide(review, person)
-    why_not = bar or (why_not_again(review, person) if is_open else "")
+    why_not = bar or (why_not_again(review, person, seen) if is_open else "")
     held = held_by(request, review)
     return {
         **held,

@@ -7,6 +7,11 @@ from jobs.models import Job, Pause, ToolCall
 from reviews.delivery.failures import advice_on
 from reviews.models import Decision, Delivery, Review
 from reviews.services.approvals import tally_of
+from reviews.services.approve_delivery import (
+    tally_anew,
+    what_is_seen_anew,
+    why_not_anew,
+)
 
 Status = Job.Status
 S = Delivery.Status
@@ -79,12 +84,21 @@ def explain_delivery(delivery: Delivery) -> Explanation:
         return _under_way(delivery, sentence)
     if why := why_so(delivery):
         sentence += f" {ended(why)}"
+    sentence += _approved_in_part(delivery)
     if delivery.status not in FOR_PEOPLE:
         return Explanation(sentence, since=delivery.finished_at)
     if advice := advice_on(delivery.failure_class):
         sentence += f" {advice}"
     (what, who), since = NEXT[S(delivery.status)], delivery.finished_at
     return Explanation(sentence, what, who, "the delivery", since)
+
+
+def _approved_in_part(delivery: Delivery) -> str:
+    """How many have approved it anew, while others are to."""
+    if not delivery.decided_anew.exists() or why_not_anew(delivery):
+        return ""
+    tally = tally_anew(delivery, what_is_seen_anew(delivery))
+    return f" Anew it has {tally.sentence}." if tally.given else ""
 
 
 def _under_way(delivery: Delivery, sentence: str) -> Explanation:
@@ -173,8 +187,8 @@ def _others(decision: Decision) -> list[str]:
     """Who approved the same before, where it took several."""
     if decision.verdict != Decision.Verdict.APPROVE:
         return []
-    rows = Decision.objects.approving(decision.content_hash).exclude(pk=decision.pk)
-    rows = rows.filter(review=decision.review_id).select_related("by").order_by("pk")
+    rows = Decision.objects.counting_with(decision).exclude(pk=decision.pk)
+    rows = rows.select_related("by").order_by("pk")
     return [str(row.by) for row in rows]
 
 

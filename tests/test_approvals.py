@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from jobs.explain import explain
@@ -122,6 +123,17 @@ def test_an_edit_voids_earlier_approvals(twofold, ann, bob):
     assert Job.objects.get().approved_hash == twofold.result.content_hash
 
 
+def test_an_edit_voids_earlier_approvals_even_if_nothing_would_leave(review, ann, bob):
+    with_terms(review, approvals=2)
+    decide(ann, review, "approve", seen(review))
+    edit(review, by=person("cid", "Reviewers"))
+
+    decide(bob, review, "approve", seen(review))
+
+    assert Job.objects.get().status == "awaiting_review"
+    assert "1 of 2 approvals, by bob" in explain(Job.objects.get()).sentence
+
+
 def test_another_address_voids_earlier_approvals(twofold, ann, bob):
     decide(ann, twofold, "approve", seen(twofold))
     desk = twofold.job.version.job_type.destinations.get()
@@ -131,6 +143,32 @@ def test_another_address_voids_earlier_approvals(twofold, ann, bob):
 
     assert Job.objects.get().status == "awaiting_review"
     assert "1 of 2 approvals, by bob" in page_of(ann, twofold)
+
+
+def test_who_approved_for_another_address_may_approve_once_more(twofold, ann, bob):
+    decide(ann, twofold, "approve", seen(twofold))
+    desk = twofold.job.version.job_type.destinations.get()
+    DestinationVersion(destination=desk, address=f"{ELSEWHERE}/new").save()
+    now = seen(twofold)
+    assert 'value="approve"' in page_of(ann, twofold)
+
+    for _ in range(2):  # a double click
+        assert decide(ann, twofold, "approve", now).status_code == 302
+
+    assert Decision.objects.filter(by=ann, seen=now).count() == 1
+    assert "1 of 2 approvals, by ann" in page_of(bob, twofold)
+    decide(bob, twofold, "approve", seen(twofold))
+    job = Job.objects.get()
+    assert (job.status, job.deliveries.get().decision.by) == ("approved", bob)
+    assert explain(job).sentence.startswith("Approved by ann and bob, ")
+
+
+def test_the_database_refuses_a_second_decision_on_just_the_same(twofold, ann):
+    decide(ann, twofold, "approve", seen(twofold))
+    decision = Decision.objects.get()
+    decision.pk, decision.seen = None, "0" * 64
+    with pytest.raises(IntegrityError), transaction.atomic():
+        decision.save(force_insert=True)
 
 
 def test_approvals_of_another_review_do_not_count(twofold, ann, bob):

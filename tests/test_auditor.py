@@ -403,6 +403,22 @@ def test_what_arrived_by_a_decision_that_does_not_fit_is_unapproved(
     assert all(str(world.delivered.public_id) in said for said in report.unapproved)
 
 
+def test_what_arrived_approved_anew_by_too_few_is_unapproved(world, bob, unguarded):
+    with_terms(Review.objects.get(job=world.delivered), approvals=2)
+    decision = world.delivery.decision
+    decision.pk, decision.by = None, bob
+    decision.save()
+    assert world.audit().unapproved == []
+    decision.pk, decision.delivery = None, world.delivery
+    decision.save()
+    Delivery.objects.update(decision=decision)
+
+    report = world.audit()
+
+    assert names(report.unapproved, world.delivered)
+    assert "approved anew by 1 of 2" in report.unapproved[0]
+
+
 # ---- what the doctor sees ----------------------------------------------------------
 
 

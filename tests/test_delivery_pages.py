@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs.models import Job, Pause
 from reviews.models import Delivery, Destination, DestinationVersion
 from tests.deliveries import only_delivery
-from tests.house import person, send_due
+from tests.house import person, send_due, with_terms
 
 WHY = "They have it by post."
 
@@ -181,6 +181,26 @@ def test_a_reviewer_sees_what_would_be_sent_now_and_approves_it(
     assert "Approved: it goes to desk now." in answer.content.decode()
     send_due()
     assert Job.objects.get().status == "delivered"
+
+
+def test_the_page_of_a_delivery_counts_approvals_where_two_are_needed(
+    refused, ann, bob
+):
+    with_terms(refused.decision.review, approvals=2)
+    shown = page(ann, refused)
+    assert "0 of 2 approvals" in shown
+
+    answer = anew(ann, refused, digest_on(shown)).content.decode()
+    assert "Approved: others approve it next." in answer
+    assert "You approved it at" in answer
+    assert Delivery.objects.count() == 2
+    assert "You approved it at" in anew(ann, refused, digest_on(shown)).content.decode()
+
+    shown = page(bob, refused)
+    assert "1 of 2 approvals, by ann." in shown
+    answer = anew(bob, refused, digest_on(shown)).content.decode()
+    assert "Approved: it goes to desk now." in answer
+    assert Delivery.objects.count() == 3
 
 
 def test_a_page_that_is_older_changes_nothing_and_says_so(refused, ann, at):

@@ -137,6 +137,16 @@ def test_a_page_from_before_the_edit_decides_nothing(tea, ann, bob, decide):
     assert Job.objects.get().status == "awaiting_review"
 
 
+def test_a_page_from_before_decides_nothing_even_if_the_text_is_as_it_was(
+    tea, ann, bob
+):
+    page = seen(tea)
+    edit(tea, ann, "Other words.")
+    edit(Review.objects.get(), ann, TEXT)
+    with pytest.raises(StalePage, match="changed since"):
+        approve(tea, by=bob, seen=page)
+
+
 def test_what_leaves_is_the_edited_version(tea, ann, bob, note):
     webhook("https://desk.example/hook", note)
     edited = edit(tea, ann, "Other words.")

@@ -21,7 +21,7 @@ from reviews.models import (
     ReviewPolicy,
 )
 from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
-from reviews.services.decide import StalePage, approve
+from reviews.services.decide import DecidedAlready, StalePage, approve
 from reviews.services.edit import edit_result
 from reviews.services.gate import why_not
 from reviews.services.recall import recall_job
@@ -158,7 +158,8 @@ def look(delivery: Delivery) -> str:
 def test_it_sends_what_was_seen_in_the_place_of_what_was_refused(
     refused, httpserver, mailoutbox, ann, bob
 ):
-    planned = approve_delivery(refused, by=bob, seen=look(refused), comment="Moved.")
+    decision = approve_delivery(refused, by=bob, seen=look(refused), comment="Moved.")
+    planned = decision.deliveries.get()
 
     refused.refresh_from_db()
     assert refused.status == "withdrawn"
@@ -219,8 +220,8 @@ def test_each_person_decides_once_on_the_result_and_once_on_a_delivery(refused, 
 
 
 def test_a_decision_on_a_delivery_is_never_changed(refused, ann):
-    planned = approve_delivery(refused, by=ann, seen=look(refused))
-    mine = Decision.objects.filter(pk=planned.decision_id)
+    decision = approve_delivery(refused, by=ann, seen=look(refused))
+    mine = Decision.objects.filter(pk=decision.pk)
     for act in (
         lambda: mine.update(verdict="reject"),
         lambda: mine._raw_delete(mine.db),
@@ -289,11 +290,68 @@ def test_the_terms_of_the_review_hold_for_it_too(courier, ann, at, httpserver):
         approve_delivery(only_delivery(), by=rita, seen=look(only_delivery()))
 
 
-def test_one_decision_is_too_few_where_the_terms_ask_for_two(refused, ann):
+@pytest.fixture
+def doubly(refused) -> Delivery:
+    """The same, where the terms ask for two approvals."""
     with_terms(refused.decision.review, approvals=2)
-    refused = Delivery.objects.get(pk=refused.pk)
-    with pytest.raises(PermissionDenied, match="asks for 2 approvals"):
-        approve_delivery(refused, by=ann, seen=look(refused))
+    return Delivery.objects.get(pk=refused.pk)
+
+
+def test_where_the_terms_ask_for_two_nothing_leaves_before_the_second(
+    doubly, ann, bob, httpserver
+):
+    page = look(doubly)
+    first = approve_delivery(doubly, by=ann, seen=page, comment="Fine.")
+
+    assert (first.deliveries.count(), first.request_hashes) == (0, [])
+    assert only_delivery(pk=doubly.pk).status == "refused"
+    job = Job.objects.get()
+    assert "Anew it has 1 of 2 approvals, by ann." in explain(job).sentence
+    event = job.events.last()
+    assert (event.kind, event.note) == ("approval", "1 of 2 approvals anew. Fine.")
+    assert event.data["to"] == "desk"
+    with pytest.raises(DecidedAlready, match="Another person decides next"):
+        approve_delivery(doubly, by=ann, seen=page)
+
+    last = approve_delivery(doubly, by=bob, seen=page)  # open all the time
+
+    assert why_not(last.deliveries.get()) == ""
+    send_due()
+    (request,) = received(httpserver)
+    assert (request.path, request.json["data"]["decision"]["by"]) == (
+        "/corrected",
+        "bob",
+    )
+    assert Job.objects.get().status == "delivered"
+    assert broken_links(Job.objects.get()) == []
+
+
+def test_an_approval_for_another_address_does_not_count_and_is_given_again(
+    doubly, ann, bob
+):
+    approve_delivery(doubly, by=ann, seen=look(doubly))
+    move_once_more(doubly, ann)
+
+    approve_delivery(doubly, by=bob, seen=look(doubly))
+    assert Delivery.objects.count() == 2
+    assert "1 of 2 approvals, by bob" in explain(Job.objects.get()).sentence
+
+    approve_delivery(doubly, by=ann, seen=look(doubly))
+    assert Delivery.objects.filter(decision__by=ann, status="pending").count() == 1
+
+
+def test_approvals_of_the_result_are_none_of_a_delivery(
+    desk, approval, bob, httpserver
+):
+    """Even if what would leave is the same as before."""
+    httpserver.clear()
+    httpserver.expect_request("/desk").respond_with_data(status=404)
+    send_due()
+    with_terms(approval.review, approvals=2)
+
+    approve_delivery(only_delivery(), by=bob, seen=look(only_delivery()))
+
+    assert only_delivery().status == "failed"
 
 
 def test_who_wrote_the_version_does_not_approve_it_there_either(courier, ann, bob, at):

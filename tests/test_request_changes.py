@@ -9,6 +9,7 @@ from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
 from jobs.services.verify import broken_links
 from reviews.models import ChangeRequest, Decision, Review
+from reviews.services.claim import claim_review
 from reviews.services.decide import StalePage, approve, reject
 from reviews.services.edit import edit_result
 from reviews.services.request_changes import (
@@ -226,6 +227,18 @@ def test_the_page_of_the_first_round_shows_no_request_before_it(review, second, 
     assert "Changes requested" in html
     assert "Requested changes" not in html
     assert "What changed since" not in html
+
+
+def test_what_another_has_in_hand_is_judged_by_nobody_else(second, ann, bob):
+    claim_review(second, by=ann)
+    change = ChangeRequest.objects.first()
+    path = path_to("reviews_review_change_judged", second.pk, change.pk)
+
+    told = browser(bob).post(path, {"done": "yes"}, follow=True).content.decode()
+
+    assert "Ann has claimed this review until" in told
+    assert ChangeRequest.objects.filter(done=None).count() == 2
+    judge_change(change, by=ann, done=True)
 
 
 def test_a_stranger_judges_nothing_and_a_link_judges_nothing(second, bob, olivia, note):

@@ -20,9 +20,10 @@ from reviews.models import Delivery
 from reviews.services.approve_delivery import (
     REPLACEABLE,
     approve_delivery,
-    review_of,
+    tally_anew,
     what_is_seen_anew,
     why_not_anew,
+    why_not_approve_again,
     why_not_approve_anew,
 )
 from reviews.services.decide import LONGEST_COMMENT, RIGHT
@@ -52,7 +53,7 @@ def approve_anew(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpRe
         return HttpResponseRedirect(_url(pk))
     delivery, given = _find(request, pk), request.POST
     try:
-        planned = approve_delivery(
+        decision = approve_delivery(
             delivery,
             by=cast(User, request.user),
             seen=given.get("seen", ""),
@@ -62,8 +63,10 @@ def approve_anew(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpRe
         return _page(desk, request, pk, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(desk, request, pk, refusal=refusal, status=403)
-    messages.success(request, f"Approved: it goes to {planned.destination} now.")
-    return HttpResponseRedirect(_url(planned.pk))
+    planned, to = decision.deliveries.first(), delivery.destination
+    what_now = f"it goes to {to} now" if planned else "others approve it next"
+    messages.success(request, f"Approved: {what_now}.")
+    return HttpResponseRedirect(_url(planned.pk if planned else pk))
 
 
 def _find(request: HttpRequest, pk: int) -> Any:
@@ -105,8 +108,13 @@ def _anew(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
     person = cast(User, request.user)
     if delivery.status not in REPLACEABLE or not person.has_perm(RIGHT):
         return {}
-    why = why_not_anew(delivery) or why_not_approve_anew(review_of(delivery), person)
-    return {"why_not_anew": why} if why else {"seen_anew": what_is_seen_anew(delivery)}
+    if why := why_not_anew(delivery) or why_not_approve_anew(delivery, person):
+        return {"why_not_anew": why}
+    seen = what_is_seen_anew(delivery)
+    tally = tally_anew(delivery, seen)
+    if why := why_not_approve_again(tally, person):
+        return {"why_not_anew": why}
+    return {"seen_anew": seen, "tally_anew": tally}
 
 
 def _as_read(request: str) -> Any:

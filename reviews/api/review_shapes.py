@@ -202,7 +202,7 @@ class ReviewDetail(ReviewBrief):
             return "It is closed."
         return (
             why_not_decide(review, self._person)
-            or why_not_again(review, self._person)
+            or why_not_again(review, self._person, self._seen)
             or why_not_approve(review, self._person)
         )
 

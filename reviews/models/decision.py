@@ -1,6 +1,6 @@
 """Decision: approve, reject or request changes; only ever added."""
 
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -23,10 +23,15 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
         """Those on the result itself: of distinct people, as many as decided on it."""
         return self.filter(delivery=None)
 
-    def approving(self, content_hash: Any) -> Self:
-        """Those that accept a result with this content."""
-        approvals = self.on_the_result().filter(verdict="approve")
-        return approvals.filter(content_hash=content_hash)
+    def approving(self, content_hash: str, drafts_hash: str) -> Self:
+        """Those that accept this content and what would leave of it."""
+        alike = self.filter(content_hash=content_hash, drafts_hash=drafts_hash)
+        return alike.filter(verdict="approve")
+
+    def counting_with(self, last: "Decision") -> Self:
+        """The approvals that this one was given with, and itself: on the very same."""
+        alike = self.approving(last.content_hash, last.drafts_hash)
+        return alike.filter(review=last.review_id, delivery=last.delivery_id)
 
 
 class Decision(models.Model):
@@ -60,6 +65,11 @@ class Decision(models.Model):
     )
     review_revision = models.PositiveIntegerField()
     content_hash = models.CharField(max_length=64)
+    drafts_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Digest of what would leave, before author and time are known.",
+    )
     request_hashes = models.JSONField(default=list, blank=True)
     seen = models.CharField(
         max_length=64, help_text="Digest of what the page showed when it was decided."
@@ -71,14 +81,14 @@ class Decision(models.Model):
         ordering = ["review", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["review", "by", "content_hash"],
+                fields=["review", "by", "content_hash", "drafts_hash"],
                 condition=Q(delivery=None),
-                name="one_decision_per_person_and_content",
+                name="one_decision_per_person_content_and_drafts",
             ),
             models.UniqueConstraint(
-                fields=["delivery", "by"],
+                fields=["delivery", "by", "drafts_hash"],
                 condition=~Q(delivery=None),
-                name="one_decision_per_person_and_delivery",
+                name="one_decision_per_person_delivery_and_draft",
             ),
         ]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reviews.models import Decision, Review
-from reviews.services.seen import Seen, is_still_seen, what_is_seen
+from reviews.services.seen import Seen, what_is_seen
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def tally_of(review: Review, shown: Seen | None = None) -> Tally:
     An edit voids the earlier ones, and so does a destination that has changed.
     """
     shown = shown or what_is_seen(review)
-    alike = review.decisions.approving(review.result.content_hash)
-    rows = alike.select_related("by").order_by("pk")
-    given = [row for row in rows if is_still_seen(row, review, shown)]
-    return Tally(given, review.terms.approvals)
+    on_it = review.decisions.on_the_result()
+    given = on_it.approving(review.result.content_hash, shown.drafts_hash)
+    rows = given.select_related("by").order_by("pk")
+    return Tally(list(rows), review.terms.approvals)

@@ -1,7 +1,5 @@
 """A decision of its own for one delivery that did not arrive as it was approved."""
 
-from dataclasses import dataclass
-
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -9,13 +7,14 @@ from django.utils import timezone
 
 from jobs.kit.canonical import digest_of
 from jobs.kit.rights import name_of
-from jobs.lifecycle import MoveRefused
+from jobs.lifecycle import Line, MoveRefused, add_events
 from jobs.models import Job
 from reviews.models import Decision, Delivery, Review
-from reviews.services.decide import comment_on, record_decision
+from reviews.services.approvals import Tally
+from reviews.services.decide import DecidedAlready, comment_on, record_decision
 from reviews.services.plan import plan_deliveries
-from reviews.services.requests import Request, decided_requests, draft_request
-from reviews.services.seen import StalePage
+from reviews.services.requests import decided_requests, draft_request
+from reviews.services.seen import Seen, StalePage
 from reviews.services.settle import lock_job_of
 from reviews.services.who_may import why_not_approve, why_not_decide
 
@@ -23,55 +22,66 @@ Status = Delivery.Status
 REPLACEABLE = (Status.FAILED, Status.REFUSED, Status.WITHDRAWN)
 
 
-@dataclass(frozen=True)
-class SeenAnew:
-    """What would be sent to this destination now; `digest`: of all that is shown."""
-
-    digest: str
-    request: Request
-
-
-def what_is_seen_anew(delivery: Delivery) -> SeenAnew:
+def what_is_seen_anew(delivery: Delivery) -> Seen:
     """The approved content as this destination would get it now.
 
     MoveRefused where it can get nothing: says why.
     """
     if why := why_not_anew(delivery):
         raise MoveRefused(why)
-    request = draft_request(delivery.destination, delivery.result)
-    assert request is not None  # why_not_anew has looked
+    draft = draft_request(delivery.destination, delivery.result)
+    assert draft is not None  # why_not_anew has looked
     content = delivery.result.content_hash
-    parts = [content, request.digest, delivery.pk, delivery.revision]
-    return SeenAnew(digest_of(parts), request)
+    parts = [content, draft.digest, delivery.pk, delivery.revision]
+    return Seen(digest_of(parts), content, [draft])
 
 
 @transaction.atomic
 def approve_delivery(
     delivery: Delivery, *, by: User, seen: str, comment: str = "", via: str = "admin"
-) -> Delivery:
-    """Approve exactly what was `seen`: a new delivery takes the place of this one.
+) -> Decision:
+    """Approve exactly what was `seen`; the last approval sends it in this one's place.
 
-    Raises PermissionDenied, StalePage, or MoveRefused where nothing can be sent.
+    Raises PermissionDenied, or one of MoveRefused: StalePage, DecidedAlready, or
+    where nothing can be sent.
     """
     delivery = _as_it_is(delivery)
-    review, now = review_of(delivery), timezone.now()
-    draft = _as_seen(delivery, review, by, seen)
-    requests = decided_requests([draft], delivery.result, by=name_of(by), at=now)
-    approval = Decision.Verdict.APPROVE
-    decision = record_decision(
-        review, approval, by, now, seen, via, requests, delivery=delivery
-    )
-    comment_on(decision, comment)
-    if delivery.status != Status.WITHDRAWN:
-        note = "Another takes its place, by a new decision."
-        delivery.move(Status.WITHDRAWN, actor=name_of(by), note=note)
-    (planned,) = plan_deliveries(decision, requests)
-    return planned
+    shown = _as_seen(delivery, by, seen)
+    tally = tally_anew(delivery, shown)
+    if why := why_not_approve_again(tally, by):
+        raise DecidedAlready(why)
+    if tally.missing > 1:
+        return _approve_in_part(delivery, shown, tally, by, comment, via)
+    return _approve_for_good(delivery, shown, by, comment, via)
 
 
-def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request:
+def tally_anew(delivery: Delivery, shown: Seen) -> Tally:
+    """Who has approved that just this goes out in its place, and how many it takes."""
+    alike = delivery.decided_anew.approving(shown.content_hash, shown.drafts_hash)
+    rows = alike.select_related("by").order_by("pk")
+    return Tally(list(rows), review_of(delivery).terms.approvals)
+
+
+def why_not_approve_anew(delivery: Delivery, person: User) -> str:
+    """Why this person may not: the terms of its review hold here too."""
+    review = review_of(delivery)
+    return why_not_decide(review, person) or why_not_approve(review, person)
+
+
+def why_not_approve_again(tally: Tally, person: User) -> str:
+    """Whether this person's approval is among those that count."""
+    for decision in tally.given:
+        if decision.by_id == person.pk:
+            return (
+                f"You approved it at {decision.at:%H:%M:%S} UTC: it has "
+                f"{tally.sentence}. Another person decides next."
+            )
+    return ""
+
+
+def _as_seen(delivery: Delivery, by: User, seen: str) -> Seen:
     """What goes out, if this person may decide on it and it still is what was seen."""
-    if why := why_not_approve_anew(review, by):
+    if why := why_not_approve_anew(delivery, by):
         raise PermissionDenied(why)
     shown = what_is_seen_anew(delivery)
     if shown.digest != seen:
@@ -79,18 +89,41 @@ def _as_seen(delivery: Delivery, review: Review, by: User, seen: str) -> Request
             "This page showed an older state: the delivery or its destination "
             "changed since. Look again and decide on what is there now."
         )
-    return shown.request
+    return shown
 
 
-def why_not_approve_anew(review: Review, person: User) -> str:
-    """Why this person may not: one decision is too few where terms ask for more."""
-    if needed := review.terms.approvals - 1:
-        return (
-            f"This type asks for {needed + 1} approvals, and a delivery is approved "
-            "anew by one. Return the job to review while nothing has left, or "
-            "withdraw the delivery."
-        )
-    return why_not_decide(review, person) or why_not_approve(review, person)
+def _approve_in_part(
+    delivery: Delivery, shown: Seen, tally: Tally, by: User, comment: str, via: str
+) -> Decision:
+    """One of several: nothing leaves by it, and no other's page becomes stale."""
+    now, approval = timezone.now(), Decision.Verdict.APPROVE
+    decision = record_decision(
+        review_of(delivery), shown, approval, by, now, via, delivery=delivery
+    )
+    comment_on(decision, comment)
+    count = {"approvals": len(tally.given) + 1, "of": tally.needed}
+    note = f"{count['approvals']} of {count['of']} approvals anew. {comment}".strip()
+    line = Line(delivery.history, "approval", note, delivery.told | count)
+    add_events([line], actor=name_of(by), now=now)
+    return decision
+
+
+def _approve_for_good(
+    delivery: Delivery, shown: Seen, by: User, comment: str, via: str
+) -> Decision:
+    """The last one: what was seen goes out, and takes the place of this delivery."""
+    now, approval = timezone.now(), Decision.Verdict.APPROVE
+    result, drafts = delivery.result, shown.requests
+    requests = decided_requests(drafts, result, by=name_of(by), at=now)
+    decision = record_decision(
+        review_of(delivery), shown, approval, by, now, via, requests, delivery
+    )
+    comment_on(decision, comment)
+    if delivery.status != Status.WITHDRAWN:
+        note = "Another takes its place, by a new decision."
+        delivery.move(Status.WITHDRAWN, actor=name_of(by), note=note)
+    plan_deliveries(decision, requests)
+    return decision
 
 
 def why_not_anew(delivery: Delivery) -> str:

@@ -1,5 +1,6 @@
 """Deciding: check, record, move. The only way to an effect outside."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -15,7 +16,13 @@ from reviews.services.approvals import Tally, tally_of
 from reviews.services.plan import plan_deliveries
 from reviews.services.ready import require_ready
 from reviews.services.requests import Request, decided_requests
-from reviews.services.seen import Seen, StalePage, as_seen, outdate_pages
+from reviews.services.seen import (
+    Seen,
+    StalePage,
+    as_seen,
+    outdate_pages,
+    what_is_seen,
+)
 from reviews.services.who_may import RIGHT, why_not_approve, why_not_decide
 
 __all__ = ["RIGHT", "StalePage", "approve", "reject", "why_not_decide"]
@@ -41,14 +48,14 @@ def approve(
     since it was seen, Claimed, NotReady, DecidedAlready.
     """
     review, shown = as_seen(review, by, seen)
-    _require_first(review, by)
+    require_first(review, by, shown)
     if why := why_not_approve(review, by):
         raise PermissionDenied(why)
     require_ready(review)
     tally = tally_of(review, shown)
     if tally.missing > 1:
-        return _approve_in_part(review, tally, by, seen, comment, via)
-    return _approve_for_good(review, shown, by, seen, comment, via)
+        return _approve_in_part(review, shown, tally, by, comment, via)
+    return _approve_for_good(review, shown, by, comment, via)
 
 
 @transaction.atomic
@@ -61,21 +68,23 @@ def reject(
     """
     if not comment.strip():
         raise CommentNeeded("Say why, for whoever asked for it.")
-    review, _ = as_seen(review, by, seen)
-    _require_first(review, by)
-    decision = record_decision(
-        review, Verdict.REJECT, by, timezone.now(), seen, via, []
-    )
+    review, shown = as_seen(review, by, seen)
+    require_first(review, by, shown)
+    decision = record_decision(review, shown, Verdict.REJECT, by, timezone.now(), via)
     comment_on(decision, comment)
     outdate_pages(review)
     review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
     return decision
 
 
-def why_not_again(review: Review, person: User) -> str:
-    """What this person has decided on this very version; empty for nothing yet."""
-    rows = review.decisions.on_the_result().filter(by=person.pk)
-    decision = rows.filter(content_hash=review.result.content_hash).first()
+def why_not_again(review: Review, person: User, shown: Seen | None = None) -> str:
+    """What this person has decided on just this; empty for nothing yet.
+
+    An approval that counts no more, since what would leave is another, may be given
+    again.
+    """
+    shown = shown or what_is_seen(review)
+    decision = _decided_before(review, person, shown)
     if decision is None:
         return ""
     return (
@@ -84,20 +93,27 @@ def why_not_again(review: Review, person: User) -> str:
     )
 
 
-def _require_first(review: Review, by: User) -> None:
-    if why := why_not_again(review, by):
+def require_first(review: Review, by: User, shown: Seen) -> None:
+    """DecidedAlready for who has decided on just this."""
+    if why := why_not_again(review, by, shown):
         raise DecidedAlready(why)
 
 
+def _decided_before(review: Review, person: User, shown: Seen) -> Decision | None:
+    mine = review.decisions.on_the_result().filter(by=person.pk)
+    alike = {"content_hash": shown.content_hash, "drafts_hash": shown.drafts_hash}
+    return mine.filter(**alike).first()
+
+
 def _approve_in_part(
-    review: Review, tally: Tally, by: User, seen: str, comment: str, via: str
+    review: Review, shown: Seen, tally: Tally, by: User, comment: str, via: str
 ) -> Decision:
     """One of several: nothing leaves by it, and no other's page becomes stale.
 
     So two who give the first one at once count as two. The claim is given back.
     """
     now = timezone.now()
-    decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, [])
+    decision = record_decision(review, shown, Verdict.APPROVE, by, now, via)
     comment_on(decision, comment)
     rows = Review.objects.filter(pk=review.pk)
     rows.update(claimed_by=None, claimed_until=None)
@@ -109,12 +125,12 @@ def _approve_in_part(
 
 
 def _approve_for_good(
-    review: Review, shown: Seen, by: User, seen: str, comment: str, via: str
+    review: Review, shown: Seen, by: User, comment: str, via: str
 ) -> Decision:
     """The last one: the job is approved, and what was seen is what will leave."""
     now, drafts = timezone.now(), shown.requests
     requests = decided_requests(drafts, review.result, by=name_of(by), at=now)
-    decision = record_decision(review, Verdict.APPROVE, by, now, seen, via, requests)
+    decision = record_decision(review, shown, Verdict.APPROVE, by, now, via, requests)
     comment_on(decision, comment)
     outdate_pages(review)
     review.job.move(
@@ -129,12 +145,12 @@ def _approve_for_good(
 
 def record_decision(
     review: Review,
+    shown: Seen,
     verdict: str,
     by: User,
     now: datetime,
-    seen: str,
     via: str,
-    requests: list[Request],
+    requests: Iterable[Request] = (),
     delivery: Delivery | None = None,
 ) -> Decision:
     """The decision, with the hashes of all that it is about."""
@@ -147,9 +163,10 @@ def record_decision(
         at=now,
         via=via,
         review_revision=review.revision,
-        content_hash=review.result.content_hash,
+        content_hash=shown.content_hash,
+        drafts_hash=shown.drafts_hash,
         request_hashes=[request.digest for request in requests],
-        seen=seen,
+        seen=shown.digest,
     )
 
 

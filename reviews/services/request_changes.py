@@ -15,12 +15,8 @@ from jobs.models import Attempt, Job, Result
 from jobs.models.job_type import as_text
 from jobs.services.retry import AFRESH
 from reviews.models import ChangeRequest, Decision, Review
-from reviews.services.decide import (
-    CommentNeeded,
-    DecidedAlready,
-    record_decision,
-    why_not_again,
-)
+from reviews.services.claim import require_unclaimed
+from reviews.services.decide import CommentNeeded, record_decision, require_first
 from reviews.services.seen import StalePage, as_seen
 from reviews.services.who_may import why_not_decide
 
@@ -49,14 +45,13 @@ def request_changes(
     NoMoreRounds when the result must be edited, approved or rejected as it is.
     """
     lines = _checked(feedback)
-    review, _ = as_seen(review, by, seen)
-    if why := why_not_again(review, by):
-        raise DecidedAlready(why)
+    review, shown = as_seen(review, by, seen)
+    require_first(review, by, shown)
     if why := why_no_more_rounds(review):
         raise NoMoreRounds(why)
     now = timezone.now()
     verdict = Decision.Verdict.REQUEST_CHANGES
-    decision = record_decision(review, verdict, by, now, seen, via, [])
+    decision = record_decision(review, shown, verdict, by, now, via)
     ChangeRequest.objects.bulk_create(
         ChangeRequest(decision=decision, position=position, text=line)
         for position, line in enumerate(lines, start=1)
@@ -100,14 +95,20 @@ def instruction(result: Result, lines: Sequence[str]) -> str:
 
 @transaction.atomic
 def judge_change(change: ChangeRequest, *, by: User, done: bool) -> ChangeRequest:
-    """Mark it done or not, in the review that followed; StalePage once that is over."""
+    """Mark it done or not, in the review that followed.
+
+    Raises PermissionDenied, StalePage once that is over, or Claimed while it is in
+    another's hands.
+    """
     (job,) = lock(Job.objects.filter(reviews=change.decision.review_id))
     review = job.reviews.open().first()
     if review is None or change.decision != last_request(review):
         raise StalePage("The review in which this was to be looked at is over.")
     if why := why_not_decide(review, by):
         raise PermissionDenied(why)
-    change.done, change.judged_by, change.judged_at = done, by, timezone.now()
+    now = timezone.now()
+    require_unclaimed(review, by, now)
+    change.done, change.judged_by, change.judged_at = done, by, now
     change.save(update_fields=["done", "judged_by", "judged_at"])
     return change
 

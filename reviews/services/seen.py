@@ -1,5 +1,6 @@
 """What a reviewer has before the eyes: a decision counts for exactly that."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -28,22 +29,22 @@ class Seen:
     content_hash: str
     requests: list[Request]
 
+    @property
+    def drafts_hash(self) -> str:
+        """What would leave, at whatever revision of the review."""
+        return drafts_hash_of(self.requests)
+
+
+def drafts_hash_of(drafts: Iterable[Request]) -> str:
+    return digest_of([draft.digest for draft in drafts])
+
 
 def what_is_seen(review: Review) -> Seen:
     """The content, the requests that would leave, and the state of the review."""
     requests = draft_requests(review.result)
-    content_hash = review.result.content_hash
-    return Seen(_digest(review, requests, review.revision), content_hash, requests)
-
-
-def is_still_seen(decision: Decision, review: Review, shown: Seen) -> bool:
-    """Whether it was on this content and these requests, at whatever revision."""
-    return decision.seen == _digest(review, shown.requests, decision.review_revision)
-
-
-def _digest(review: Review, requests: list[Request], revision: int) -> str:
-    shown = [request.digest for request in requests]
-    return digest_of([review.result.content_hash, shown, review.pk, revision])
+    content_hash, shown = review.result.content_hash, drafts_hash_of(requests)
+    digest = digest_of([content_hash, shown, review.pk, review.revision])
+    return Seen(digest, content_hash, requests)
 
 
 def as_seen(review: Review, by: User, seen: str) -> tuple[Review, Seen]:
@@ -96,5 +97,5 @@ def _has_ended(review: Review, last: Decision) -> bool:
     """Whether it was this decision that closed the review: one of several may not."""
     if last.verdict != Decision.Verdict.APPROVE:
         return True
-    alike = review.decisions.on_the_result().approving(last.content_hash)
-    return alike.count() >= review.terms.approvals
+    given = review.decisions.counting_with(last)
+    return given.count() >= review.terms.approvals
