@@ -33,6 +33,7 @@ from jobs.models import (
     EventNote,
     EvidenceTrace,
     Finding,
+    IdempotencyKey,
     Job,
     JobType,
     RawResponse,
@@ -121,6 +122,9 @@ def standing_delivered(standing, provider_server, make_httpserver) -> Job:
     Job.objects.filter(pk=job.pk).update(failure_message=WORD, next_input={"a": WORD})
     job.refresh_from_db()
     assert job.status == "delivered"
+    IdempotencyKey.objects.create(
+        owner=shop, key="k", body=WORD, job=job, created_at=job.created_at
+    )
     return job
 
 
@@ -609,7 +613,14 @@ def token(age: timedelta) -> Any:
     return row
 
 
+def idempotency_key(age: timedelta) -> Any:
+    user, _ = User.objects.get_or_create(username="keys")
+    at = timezone.now() - age
+    return IdempotencyKey.objects.create(owner=user, key=str(age), created_at=at)
+
+
 OLD_ROWS = [
+    ("idempotency keys", idempotency_key, 1),
     ("webhook receipts", receipt, 30),
     ("sweeps", sweep, 7),
     ("finished tasks", task, 7),

@@ -1,14 +1,13 @@
 """The API of jobs: translate, call one service, translate back."""
 
 from datetime import UTC
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError as Unfit
 from django.db.models import OuterRef, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -16,10 +15,10 @@ from rest_framework.response import Response
 
 from jobs.api import parts
 from jobs.api import serializers as shapes
+from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
 from jobs.kit.problems import Gone
 from jobs.kit.rights import require
-from jobs.kit.strict_json import StrictJSONParser
 from jobs.models import EvidenceTrace, Job, JobTypeVersion
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
@@ -49,18 +48,16 @@ class JobFilter(filters.FilterSet):
         fields = ("status", "type", "created")
 
 
-class JobViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Job]
-):
+class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Job]):
     """Jobs one may see: all with the right to, else one's own."""
 
     queryset = Job.objects.none()
     serializer_class = shapes.JobDetail
-    parser_classes = (StrictJSONParser,)
     pagination_class = NewestFirst
     filterset_class = JobFilter
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
+    about = "id"
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)
@@ -68,10 +65,6 @@ class JobViewSet(
 
     def get_serializer_class(self) -> Any:
         return shapes.JobBrief if self.action == "list" else shapes.JobDetail
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     @extend_schema(request=shapes.Submission, responses={201: shapes.JobDetail})
     def create(self, request: Request) -> Response:
@@ -176,7 +169,7 @@ class JobViewSet(
 class JobTypeViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[JobTypeVersion],
+    ApiViewSet[JobTypeVersion],
 ):
     """The kinds of job that can be submitted."""
 

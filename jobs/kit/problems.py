@@ -24,6 +24,17 @@ class Gone(exceptions.APIException):
     default_code = "gone"
 
 
+class Conflict(exceptions.APIException):
+    """It does not fit what was before; with `wait`: for so many seconds."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+    def __init__(self, detail: str, wait: int | None = None) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> JsonResponse:
     """DRF's exception handler: whatever is raised in a view leaves as a problem."""
     if isinstance(error, MoveRefused):

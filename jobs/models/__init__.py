@@ -4,6 +4,7 @@ from jobs.models.attempt import Attempt, RawResponse
 from jobs.models.event import EventNote, JobEvent
 from jobs.models.evidence import Citation, EvidenceTrace, ToolCall
 from jobs.models.finding import Finding
+from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.job_type import JobType, JobTypeVersion
 from jobs.models.pause import Pause
@@ -21,6 +22,7 @@ __all__ = [
     "EventNote",
     "EvidenceTrace",
     "Finding",
+    "IdempotencyKey",
     "Job",
     "JobEvent",
     "JobType",

@@ -19,6 +19,7 @@ from jobs.models import (
     Citation,
     EventNote,
     EvidenceTrace,
+    IdempotencyKey,
     Job,
     JobType,
     RawResponse,
@@ -86,6 +87,7 @@ PARTS = [
         {"input": None, "failure_message": "", "follow_up": ""},
     ),
     Part("notes", EventNote, "event__job"),
+    Part("answers kept for repeats", IdempotencyKey, "job", {"body": ""}),
 ]
 # Why a job that is old enough is kept all the same, in words and as a condition.
 KEPT_FOR = {

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
 from jobs import queue
-from jobs.models import ApiToken, Finding, Sweep, WebhookReceipt
+from jobs.models import ApiToken, Finding, IdempotencyKey, Sweep, WebhookReceipt
 
 AT_ONCE = 500  # rows in one transaction
 
@@ -37,6 +37,10 @@ OLD = [
     Old(
         "webhook receipts",  # the provider sends an event again for three days
         lambda now: WebhookReceipt.objects.filter(received_at__lt=now - _days(30)),
+    ),
+    Old(
+        "idempotency keys",
+        lambda now: IdempotencyKey.objects.filter(created_at__lt=now - _days(1)),
     ),
     Old("sweeps", lambda now: Sweep.objects.filter(beat_at__lt=now - _days(7))),
     Old("finished tasks", lambda now: queue.finished_tasks(now - _days(7))),

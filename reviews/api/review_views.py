@@ -1,22 +1,21 @@
 """The API of the approval queue: one service call each, and only by people."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.api.viewset import ApiViewSet
 from jobs.kit.looks import FLAGS
 from jobs.kit.paging import NewestFirst
-from jobs.kit.strict_json import StrictJSONParser
 from reviews.api import review_shapes as shapes
 from reviews.models import Review
 from reviews.services.checks import WhyNeeded, do_check
@@ -83,17 +82,17 @@ class ReviewFilter(filters.FilterSet):
 
 
 class ReviewViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Review]
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Review]
 ):
     """Reviews one may see: with the rights to, of all jobs, else of one's own."""
 
     queryset = Review.objects.none()
     serializer_class = shapes.ReviewDetail
-    parser_classes = (StrictJSONParser,)
     pagination_class = FirstDue
     filterset_class = ReviewFilter
     lookup_url_kwarg = "id"
     lookup_value_converter = "int"
+    about = "job"
 
     def get_queryset(self) -> QuerySet[Review]:
         rows = Review.objects.visible_to(self.request.user).select_related(
@@ -117,10 +116,6 @@ class ReviewViewSet(
 
     def get_serializer_class(self) -> Any:
         return shapes.ReviewBrief if self.action == "list" else shapes.ReviewDetail
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     @extend_schema(request=shapes.Claim, responses=shapes.ReviewDetail)
     @action(detail=True, methods=["post"])

@@ -1,11 +1,10 @@
 """The API of the model's calls: what they are, and what a person says to them."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, viewsets
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -13,8 +12,8 @@ from rest_framework.response import Response
 
 from jobs.api.fields import StrictSerializer, Text
 from jobs.api.serializers import JobDetail
+from jobs.api.viewset import ApiViewSet
 from jobs.kit.rights import require
-from jobs.kit.strict_json import StrictJSONParser
 from jobs.models import Job, ToolCall
 from jobs.models.job_type import as_text
 from jobs.services.submit import InvalidInput
@@ -76,14 +75,14 @@ def _said(given: dict[str, Any]) -> Said:
     return Said(given["call_id"], verdict, given["call_sha256"], text)
 
 
-class ToolOutputsViewSet(viewsets.GenericViewSet[Job]):
+class ToolOutputsViewSet(ApiViewSet[Job]):
     """What a model asks of people."""
 
     queryset = Job.objects.none()
     serializer_class = JobDetail
-    parser_classes = (StrictJSONParser,)
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
+    about = "id"
     pagination_class = None
     filterset_class = None
 
@@ -108,8 +107,7 @@ class ToolOutputsViewSet(viewsets.GenericViewSet[Job]):
         job, given = self.get_object(), Outputs(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            person = cast(User, request.user)
-            answer_calls(job, given.said(), by=person, via="api")
+            answer_calls(job, given.said(), by=self.person, via="api")
         except InvalidInput as invalid:
             raise ValidationError(invalid.errors) from invalid
         context = self.get_serializer_context()

@@ -1,19 +1,18 @@
 """The API of deliveries, and of what reviews do with jobs: one service call each."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api.serializers import JobDetail, Note
+from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
-from jobs.kit.strict_json import StrictJSONParser
 from jobs.models import Job
 from reviews.api import serializers as shapes
 from reviews.models import Delivery
@@ -36,18 +35,18 @@ class DeliveryFilter(filters.FilterSet):
 
 
 class DeliveryViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Delivery]
 ):
     """Deliveries one may see: of one's own jobs, or with the rights to, all."""
 
     queryset = Delivery.objects.none()
     serializer_class = shapes.DeliveryDetail
-    parser_classes = (StrictJSONParser,)
     pagination_class = NewestFirst
     filterset_class = DeliveryFilter
     lookup_field = "uuid"
     lookup_url_kwarg = "id"
     lookup_value_converter = "uuid"
+    about = "job"
 
     def get_queryset(self) -> QuerySet[Delivery]:
         rows = Delivery.objects.visible_to(self.request.user).defer("request")
@@ -55,10 +54,6 @@ class DeliveryViewSet(
 
     def get_serializer_class(self) -> Any:
         return shapes.DeliveryBrief if self.action == "list" else shapes.DeliveryDetail
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     @extend_schema(request=Note, responses=shapes.DeliveryDetail)
     @action(detail=True, methods=["post"])
@@ -96,22 +91,18 @@ class DeliveryViewSet(
         return Response(shapes.DeliveryDetail(self.get_object()).data)
 
 
-class JobReviewViewSet(viewsets.GenericViewSet[Job]):
+class JobReviewViewSet(ApiViewSet[Job]):
     """What people do with the review of a job."""
 
     queryset = Job.objects.none()
     serializer_class = JobDetail
-    parser_classes = (StrictJSONParser,)
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
+    about = "id"
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)
         return jobs.select_related("version__job_type", "requester")
-
-    @property
-    def person(self) -> User:
-        return cast(User, self.request.user)
 
     @extend_schema(request=Note, responses=JobDetail)
     @action(detail=True, methods=["post"])
