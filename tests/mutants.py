@@ -104,7 +104,7 @@ MUTANTS = [
         ("edit", "    renew_checks(review, now)\n", "", "edit"),
         ("edit", "    outdate_pages(review)\n", "", "edit"),
         ("request_changes", "    require_first(review, by, shown)\n", "",
-         "api_review_changes"),
+         "approvals"),
         ("request_changes", "if why := why_no_more_rounds(review):", "if why := '':",
          "request_changes"),
         ("request_changes", " or change.decision != last_request(review)", "",

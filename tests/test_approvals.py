@@ -86,9 +86,10 @@ def test_nobody_approves_twice(twofold, ann):
     again = decide(client, twofold, "approve", page)  # a double click
     assert again.status_code == 302
     assert "was already decided by you" in client.get(again.url).content.decode()
-    other_page = decide(client, twofold, "reject", page, comment="Or not?")
-    assert other_page.status_code == 409
-    assert "You decided on this version" in other_page.content.decode()
+    for verdict in ("reject", "request_changes"):
+        other_page = decide(client, twofold, verdict, page, comment="Or not?")
+        assert other_page.status_code == 409
+        assert "You decided on this version" in other_page.content.decode()
 
     assert Job.objects.get().status == "awaiting_review"
     assert Decision.objects.count() == 1
