@@ -1,0 +1,110 @@
+"""The contract of the API, held with curl and with both kinds of our client.
+
+Against a real server process, on committed rows: whoever speaks, the same is true.
+"""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobs.models import ApiToken, Job
+from reviews.models import Review
+from reviews.services.decide import approve, reject
+from tests.house import PATIENCE, bring_to, person, seen
+from tests.voices import VOICES, Refused, Voice
+from tests.web import web  # noqa: F401  (a fixture)
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+HELLO = {"text": "Say hello."}
+
+
+def token_of(user) -> str:
+    return ApiToken.objects.create(user=user)[1]
+
+
+@pytest.fixture(params=VOICES)
+def voice(request, web, shop, note) -> Voice:  # noqa: F811
+    return VOICES[request.param](web.url, token_of(shop))
+
+
+def refused(call, *given, **named) -> Refused:
+    with pytest.raises(Refused) as no:
+        call(*given, **named)
+    return no.value
+
+
+def the_job(said: dict) -> Job:
+    return Job.objects.get(public_id=said["id"])
+
+
+def test_a_job_from_its_submission_to_its_approved_result(voice, courier, ann):
+    job = voice.submit("note", HELLO, title="Greeting", metadata={"order": "7"})
+    assert (job["status"], job["title"], job["type"]) == ("queued", "Greeting", "note")
+    assert voice.get(job["id"]) == job
+    assert refused(voice.result, job["id"]).status in (403, 404)
+
+    review = Review.objects.get(job=bring_to("awaiting_review", the_job(job), courier))
+    assert voice.get(job["id"])["next_action"]["who"] == "reviewers"
+    assert refused(voice.result, job["id"]).status == 403
+
+    approve(review, by=ann, seen=seen(review))
+    assert voice.wait(job["id"])["status"] == "approved"
+    result = voice.result(job["id"])
+    assert (result["approved"], result["content"]) == (True, review.result.content)
+    assert "reasoning" in [step["kind"] for step in voice.evidence(job["id"])]
+    became = [e["became"] for e in voice.events(job["id"]) if e["kind"] == "status"]
+    assert became == ["queued", "running", "completed", "awaiting_review", "approved"]
+
+
+def test_lists_go_on_over_pages_newest_first_and_narrowed(voice):
+    ids = [voice.submit("note", HELLO, title=str(n))["id"] for n in range(5)]
+    voice.cancel(ids[0], "Not wanted.")
+    assert [job["id"] for job in voice.jobs(page_size=2)] == ids[::-1]
+    assert [job["id"] for job in voice.jobs(status="cancelled")] == ids[:1]
+    assert [job["id"] for job in voice.jobs(type="note", page_size=3)] == ids[::-1]
+    assert refused(voice.jobs, status="nowhere").status == 400
+
+
+def test_what_is_wrong_is_told_by_field_and_as_it_is(voice):
+    bad = refused(voice.submit, "note", {"text": "", "tone": "kind"}, title="x" * 201)
+    assert bad.status == 400
+    assert set(bad.errors) == {"title"}  # what has no form is refused first
+    worse = refused(voice.submit, "note", {"text": "", "tone": "kind"})
+    assert set(worse.errors) == {"input.text", "input.tone"}
+    assert "no job type" in str(refused(voice.submit, "unheard-of", HELLO).errors)
+
+
+def test_what_is_not_there_or_not_ones_own_is_not_found(voice, web, note):  # noqa: F811
+    other = VOICES["curl"](web.url, token_of(person("mail", "Integrations")))
+    theirs = other.submit("note", HELLO)["id"]
+    for job in (str(uuid.uuid4()), theirs):
+        assert refused(voice.get, job).status == 404
+        assert refused(voice.wait, job).status == 404
+        assert refused(voice.cancel, job, "").status == 404
+    assert voice.jobs() == []
+
+
+def test_a_token_that_is_none_is_refused(voice, web):  # noqa: F811
+    with_another = type(voice)(web.url, "0" * 64)
+    no = refused(with_another.jobs)
+    assert (no.status, "token" in no.detail.lower()) == (401, True)
+
+
+def test_a_cancelled_job_is_set_going_again_once(voice):
+    job = voice.submit("note", HELLO)["id"]
+    assert voice.cancel(job, "Too early.")["status"] == "cancelled"
+    assert voice.wait(job)["status"] == "cancelled"
+    assert refused(voice.cancel, job, "").status == 409
+    assert refused(voice.retry, job).status == 403  # integrations may not
+
+
+def test_waiting_ends_when_the_job_is_over(voice, courier, note, ann):
+    job = voice.submit("note", HELLO)["id"]
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(voice.wait, job)
+        reviewed = bring_to("awaiting_review", Job.objects.get(), courier)
+        assert not waits.done()
+        review = Review.objects.get(job=reviewed)
+        reject(review, by=ann, seen=seen(review), comment="No.")
+        assert waits.result(PATIENCE)["status"] == "rejected"
