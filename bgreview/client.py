@@ -572,10 +572,6 @@ def _poll_in(idle: int) -> float:
     return min(longest, first * 1.5**idle) * random.uniform(0.5, 1)  # noqa: S311
 
 
-def _has_changed(found: Job | None, seen: Job | None) -> bool:
-    return found is not None and (seen is None or found.revision != seen.revision)
-
-
 def _rests(job: Job, until: Collection[str]) -> bool:
     """Whether to wait no longer: of what is over, only an approved job goes on."""
     return job.status in until or (job.is_over and job.status != "approved")
@@ -783,43 +779,47 @@ class _Api:
         seen: Job | None = None
         etag, is_held, idle = "", True, 0
         while seen is None or not _rests(seen, until):
-            began = time.monotonic()
-            left = max(0.0, ends - began)
-            if seen is not None and not left:
-                raise TimedOut(
-                    f"Job {seen.id} is {seen.status} after {timeout:g} s.", seen
-                )
-            hold = is_held and seen is not None
+            began, known = time.monotonic(), seen if is_held else None
+            if seen is not None and began >= ends:
+                said = f"Job {seen.id} is {seen.status} after {timeout:g} s."
+                raise TimedOut(said, seen)
             try:
-                answer = yield from self._look(_id(job), etag, left, hold=hold)
+                answer = yield from self._look(_id(job), known, etag, ends - began)
             except (Problem, Unreachable) as trouble:
-                if hold and getattr(trouble, "status", None) in NOT_HELD:
+                if known and getattr(trouble, "status", None) in NOT_HELD:
                     is_held = False
                     continue
                 may_pass = isinstance(trouble, Unreachable | Throttled | ServerProblem)
-                if may_pass and left <= self._patience:
-                    raise TimedOut(f"{trouble}, for {timeout:g} s.", seen) from trouble
+                if may_pass and ends - began <= self._patience:
+                    said = f"Within {timeout:g} s there was no answer: {trouble}"
+                    raise TimedOut(said, seen) from trouble
                 raise
+            etag = answer.headers.get("ETag", "")
             found = None if answer.status_code == 304 else _read(Job, _json(answer))
-            if found is not None and _has_changed(found, seen):
-                seen, etag, idle = found, answer.headers.get("ETag", ""), 0
+            if found and (seen is None or found.revision != seen.revision):
+                seen, idle = found, 0
                 yield _Give(seen)
-            elif not hold or time.monotonic() - began < POLL[0]:
+            elif not known or time.monotonic() - began < POLL[0]:
                 idle += 1
                 yield _Pause(min(_poll_in(idle), max(0.0, ends - time.monotonic())))
         return seen
 
     def _look(
-        self, job: str, etag: str, left: float, *, hold: bool
+        self, job: str, known: Job | None, etag: str, left: float
     ) -> Steps[httpx2.Response]:
-        """The job as it is now; held: as soon as it is another than it was."""
-        seconds = max(1, math.ceil(min(HOLD, left)))
-        timeout = seconds + SPARE if hold else self._timeout
+        """The job as it is now; as soon as it is another, where one is known."""
+        left = max(0.0, left)
+        path, params, timeout = f"jobs/{job}/", {}, self._timeout
+        headers = {"If-None-Match": etag} if etag else {}
+        if known is not None:
+            held = max(1, math.ceil(min(HOLD, left)))
+            path, params = f"{path}wait/", {"timeout": held, "revision": known.revision}
+            timeout, headers = held + SPARE, {}
         return self._ask(
             "GET",
-            f"jobs/{job}/wait/" if hold else f"jobs/{job}/",
-            params={"timeout": seconds} if hold else None,
-            headers={"If-None-Match": etag} if etag else None,
+            path,
+            params=params,
+            headers=headers,
             again=AGAIN | {500},  # its database may be restarted, too
             timeout=min(timeout, left + 1),
             patience=min(self._patience, left),

@@ -13,7 +13,7 @@ from reviews.models import Review
 from reviews.services.decide import approve, reject
 from tests.house import PATIENCE, bring_to, person, seen
 from tests.voices import VOICES, Refused, Voice
-from tests.web import web  # noqa: F401  (a fixture)
+from tests.web_process import web  # noqa: F401  (a fixture)
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 HELLO = {"text": "Say hello."}
