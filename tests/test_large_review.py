@@ -1,4 +1,4 @@
-"""A review of a very long answer: its page opens in time, and asks no more questions."""
+"""A review of a very long answer: its page opens in time, by no more queries."""
 
 import time
 from typing import Any
