@@ -1,5 +1,7 @@
 """What the review page shows of versions: what changed, and what was asked for."""
 
+import json
+from difflib import unified_diff
 from typing import Any
 
 from jobs.models import Result
@@ -22,6 +24,19 @@ def what_changed(review: Review) -> dict[str, Any]:
         "changes": asked.change_requests.select_related("judged_by") if asked else [],
         "no_more_rounds": "" if review.closed_at else why_no_more_rounds(review),
     }
+
+
+def changes_as_text(was: Result, now: Result) -> str:
+    """The same for programs, as a unified diff: of text, or of indented JSON."""
+    old, new = (_as_lines(one.content) for one in (was, now))
+    names = (f"version {was.number}", f"version {now.number}")
+    return "\n".join(unified_diff(old, new, *names, lineterm=""))
+
+
+def _as_lines(content: Any) -> list[str]:
+    if not isinstance(content, str):
+        content = json.dumps(content, indent=2, ensure_ascii=False)
+    return content.splitlines()
 
 
 def _compared(title: str, was: Result, now: Result) -> dict[str, Any]:

@@ -8,10 +8,18 @@ from django.core.exceptions import PermissionDenied
 from jobs.models import Citation, Job, Result
 from jobs.services.submit import InvalidInput
 from jobs.services.verify import broken_links
-from reviews.models import Decision, Delivery, Review, ReviewPolicy
+from reviews.models import Check, Decision, Delivery, Review, ReviewPolicy
 from reviews.services.decide import StalePage, approve, reject
 from reviews.services.edit import LONGEST, edit_result
-from tests.house import bring_to, job_type, person, seen, submit, webhook
+from tests.house import (
+    bring_to,
+    job_type,
+    person,
+    seen,
+    submit,
+    webhook,
+    with_terms,
+)
 from tests.test_pages import assert_strict, browser, path_to
 from tests.test_review_page import path_of, rewrite
 
@@ -172,6 +180,13 @@ def test_on_a_stale_page_nothing_is_edited(tea, ann, bob, late):
     with pytest.raises(StalePage):
         edit_result(tea, by=ann, content="Ann's words.", base_seen=page)
     assert Result.objects.count() == versions
+
+
+def test_what_was_confirmed_of_another_version_is_to_be_confirmed_anew(tea, ann):
+    with_terms(tea)  # with a check for its flag
+    Check.objects.update(passed=True)
+    edit(tea, ann, "Other words.")
+    assert [check.passed for check in Check.objects.all()] == [None]
 
 
 def test_only_who_may_decide_may_edit(tea, olivia, note, courier):

@@ -6,25 +6,47 @@ from jobs.models import Attempt, Citation, EvidenceTrace, JobEvent, Result
 
 
 class CitationView(serializers.ModelSerializer[Citation]):
+    """A source; `is_detached` when its passage does not stand in an edited text."""
+
     class Meta:
         model = Citation
-        fields = ("position", "start", "end", "quote", "title", "url", "file")
+        fields = (
+            "position",
+            "start",
+            "end",
+            "quote",
+            "title",
+            "url",
+            "file",
+            "is_detached",
+        )
 
 
 class ResultView(serializers.ModelSerializer[Result]):
-    """One version of the answer; `approved` tells whether it is the approved one."""
+    """One version of the answer; `approved` tells whether it is the approved one.
+
+    `author`: who edited it, from the version `edited_from`; null: the model said it.
+    """
 
     version = serializers.IntegerField(source="number")
     content = serializers.JSONField()
     content_sha256 = serializers.CharField(source="content_hash")
     approved = serializers.SerializerMethodField()
+    author = serializers.CharField(
+        source="author.username", default=None, allow_null=True
+    )
+    edited_from = serializers.IntegerField(
+        source="parent.number", default=None, allow_null=True
+    )
     citations = CitationView(many=True)
 
     class Meta:
         model = Result
-        fields = (
+        fields: tuple[str, ...] = (
             "version",
             "approved",
+            "author",
+            "edited_from",
             "content",
             "content_sha256",
             "flags",

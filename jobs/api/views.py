@@ -88,7 +88,8 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
     def result(self, request: Request, public_id: str) -> Response:
         """The approved version; before approval the newest, to those who may see it."""
         job = self._with_content()
-        results = job.results.select_related("job").prefetch_related("citations")
+        rows = job.results.select_related("job", "author", "parent")
+        results = rows.prefetch_related("citations")
         approved = results.filter(content_hash=job.approved_hash).last()
         if approved is None:
             require(self.person, "jobs.view_unapproved")

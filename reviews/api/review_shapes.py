@@ -10,15 +10,21 @@ from jobs.api.fields import StrictSerializer, Text
 from jobs.api.parts import ResultView
 from jobs.api.serializers import JSON_OBJECT
 from jobs.kit.credentials import without_credentials
-from reviews.models import Check, CitationVerdict, Decision, Review
+from reviews.models import ChangeRequest, Check, CitationVerdict, Decision, Review
 from reviews.services.approvals import tally_of
 from reviews.services.checks import LONGEST_WHY
 from reviews.services.decide import LONGEST_COMMENT, why_not_again
 from reviews.services.ready import what_is_missing
+from reviews.services.request_changes import (
+    LONGEST_CHANGE,
+    MOST_CHANGES,
+    last_request,
+)
 from reviews.services.requests import Request
 from reviews.services.seen import what_is_seen
 from reviews.services.who_may import may_read, why_not_approve, why_not_decide
 
+ASK = "request_changes"
 RESULT_OR_NULL = {
     "oneOf": [{"$ref": "#/components/schemas/ResultView"}, {"type": "null"}]
 }
@@ -114,6 +120,19 @@ class DecisionView(serializers.ModelSerializer[Decision]):
         )
 
 
+class ChangeView(serializers.ModelSerializer[ChangeRequest]):
+    """What was asked of the model before this round; `done` is null until judged."""
+
+    by = serializers.CharField(
+        source="judged_by.username", default=None, allow_null=True
+    )
+    at = serializers.DateTimeField(source="judged_at", allow_null=True)
+
+    class Meta:
+        model = ChangeRequest
+        fields = ("position", "text", "done", "by", "at")
+
+
 class RequestView(serializers.Serializer[Request]):
     """What an approval would send; headers that may be credentials are hidden."""
 
@@ -150,6 +169,7 @@ class ReviewDetail(ReviewBrief):
     missing = serializers.SerializerMethodField()
     why_not = serializers.SerializerMethodField()
     decisions = DecisionView(many=True)
+    changes = serializers.SerializerMethodField()
 
     class Meta(ReviewBrief.Meta):
         fields = (
@@ -163,6 +183,7 @@ class ReviewDetail(ReviewBrief):
             "missing",
             "why_not",
             "decisions",
+            "changes",
         )
 
     def to_representation(self, instance: Review) -> dict[str, Any]:
@@ -194,6 +215,12 @@ class ReviewDetail(ReviewBrief):
         by = [decision.by.username for decision in tally.given]
         return {"needed": tally.needed, "by": by}
 
+    @extend_schema_field(ChangeView(many=True))
+    def get_changes(self, review: Review) -> Any:
+        asked = last_request(review) if self._readable else None
+        rows = asked.change_requests.select_related("judged_by") if asked else []
+        return ChangeView(rows, many=True).data  # type: ignore[arg-type]
+
     def get_missing(self, review: Review) -> list[str]:
         return [] if review.closed_at else what_is_missing(review)
 
@@ -214,11 +241,31 @@ class Claim(StrictSerializer):
 
 
 class Verdict(StrictSerializer):
-    """`verdict` is approve or reject, on exactly what was `seen`."""
+    """`verdict` is on exactly what was `seen`.
 
-    verdict = serializers.ChoiceField(choices=["approve", "reject"])
+    A rejection says why, in `comment`; with request_changes the `changes` go back to
+    the model, each a line of its own.
+    """
+
+    verdict = serializers.ChoiceField(choices=["approve", "reject", ASK])
     seen = Text(max_length=64)
     comment = Text(required=False, allow_blank=True, max_length=LONGEST_COMMENT)
+    changes = serializers.ListField(
+        source="feedback",
+        required=False,
+        max_length=MOST_CHANGES,
+        child=Text(max_length=LONGEST_CHANGE),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        asks = attrs["verdict"] == ASK
+        attrs |= {"feedback": attrs.get("feedback", [])} if asks else {}
+        if asks and "comment" in attrs:
+            raise serializers.ValidationError({"comment": ["Say it in changes."]})
+        if not asks and "feedback" in attrs:
+            wrong = f"These go with the verdict {ASK} alone."
+            raise serializers.ValidationError({"changes": [wrong]})
+        return attrs
 
 
 class CheckDone(StrictSerializer):

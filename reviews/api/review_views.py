@@ -1,5 +1,6 @@
 """The API of the approval queue: one service call each, and only by people."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,17 +14,22 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs.api.viewset import ApiViewSet
 from jobs.kit.looks import FLAGS
 from jobs.kit.paging import NewestFirst
 from reviews.api import review_shapes as shapes
-from reviews.models import Review
+from reviews.api.one_review import OneReviewViewSet
+from reviews.models import Decision, Review
 from reviews.services.checks import WhyNeeded, do_check
 from reviews.services.claim import claim_review, release_review
 from reviews.services.decide import CommentNeeded, approve, reject
+from reviews.services.request_changes import FeedbackNeeded, request_changes
 from reviews.services.verdicts import set_verdict
 
-VERDICTS = {"approve": approve, "reject": reject}
+VERDICTS: dict[str, Callable[..., Decision]] = {
+    "approve": approve,
+    "reject": reject,
+    "request_changes": request_changes,
+}
 
 
 class FirstDue(NewestFirst):
@@ -81,34 +87,21 @@ class ReviewFilter(filters.FilterSet):
         return rows.with_flag(value)
 
 
-class ReviewViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Review]
-):
+class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OneReviewViewSet):
     """Reviews one may see: with the rights to, of all jobs, else of one's own."""
 
-    queryset = Review.objects.none()
-    serializer_class = shapes.ReviewDetail
     pagination_class = FirstDue
     filterset_class = ReviewFilter
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "int"
-    about = "job"
 
     def get_queryset(self) -> QuerySet[Review]:
-        rows = Review.objects.visible_to(self.request.user).select_related(
-            "job__version__job_type", "job__requester", "result", "claimed_by"
-        )
+        rows = super().get_queryset()
         if self.action == "list":
-            return rows.defer("result__body", "result__html", "job__input")
-        return rows.prefetch_related(
-            "checks__done_by",
-            "verdicts__by",
-            "verdicts__citation",
-            "decisions__by",
-            "decisions__beside",
-            "decisions__delivery",
-            "result__citations",
-        )
+            brief = rows.select_related(None).prefetch_related(None)
+            brief = brief.select_related(
+                "job__version__job_type", "job__requester", "result", "claimed_by"
+            )
+            return brief.defer("result__body", "result__html", "job__input")
+        return rows
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Only the list is narrowed: a review that is closed is still there."""
@@ -121,60 +114,50 @@ class ReviewViewSet(
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, id: int) -> Response:
         """Take it in hand for five minutes; again, to keep it there."""
-        review, said = self.get_object(), _said(shapes.Claim, request)
+        review, said = self.get_object(), self.said(shapes.Claim, request)
         claim_review(review, by=self.person, take_over=said["take_over"])
-        return self._shown()
+        return self.shown()
 
     @extend_schema(request=None, responses=shapes.ReviewDetail)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, id: int) -> Response:
         """Let others have it."""
         release_review(self.get_object(), by=self.person)
-        return self._shown()
+        return self.shown()
 
     @extend_schema(request=shapes.Verdict, responses={201: shapes.ReviewDetail})
     @action(detail=True, methods=["post"])
     def decisions(self, request: Request, id: int) -> Response:
-        """Approve or reject exactly what was seen; a rejection says why."""
-        review, said = self.get_object(), _said(shapes.Verdict, request)
+        """Approve or reject exactly what was seen, or ask the model for changes."""
+        review, said = self.get_object(), self.said(shapes.Verdict, request)
         decide = VERDICTS[said.pop("verdict")]
         try:
             decide(review, by=self.person, via="api", **said)
+        except FeedbackNeeded as need:
+            raise ValidationError({"changes": [str(need)]}) from need
         except CommentNeeded as need:
             raise ValidationError({"comment": [str(need)]}) from need
-        return self._shown(201)
+        return self.shown(201)
 
     @extend_schema(request=shapes.CheckDone, responses=shapes.ReviewDetail)
     @action(detail=True, methods=["post"])
     def checks(self, request: Request, id: int) -> Response:
         """Say whether something to be confirmed is so."""
-        review, said = self.get_object(), _said(shapes.CheckDone, request)
+        review, said = self.get_object(), self.said(shapes.CheckDone, request)
         check = get_object_or_404(review.checks, name=said.pop("name"))
         try:
             do_check(check, by=self.person, **said)
         except WhyNeeded as need:
             raise ValidationError({"why": [str(need)]}) from need
-        return self._shown()
+        return self.shown()
 
     @extend_schema(request=shapes.CitationFound, responses=shapes.ReviewDetail)
     @action(detail=True, methods=["post"])
     def verdicts(self, request: Request, id: int) -> Response:
         """Say what was found when a citation was looked up."""
-        review, said = self.get_object(), _said(shapes.CitationFound, request)
+        review, said = self.get_object(), self.said(shapes.CitationFound, request)
         citations = review.result.citations.all()
         citation = get_object_or_404(citations, position=said["citation"])
         verdict, seen = said["verdict"], said["seen"]
         set_verdict(review, citation, verdict, by=self.person, seen=seen)
-        return self._shown()
-
-    def _shown(self, status: int = 200) -> Response:
-        """As it is now, with the `seen` for whatever comes next."""
-        context = self.get_serializer_context()
-        shown = shapes.ReviewDetail(self.get_object(), context=context)
-        return Response(shown.data, status)
-
-
-def _said(shape: Any, request: Request) -> dict[str, Any]:
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    return dict(said.validated_data)
+        return self.shown()

@@ -17,6 +17,7 @@ from jobs.services.observe import validator_of
 from jobs.services.submit import InvalidInput, check_value
 from reviews.models import Review
 from reviews.services.checks import renew_checks
+from reviews.services.decide import LONGEST_COMMENT
 from reviews.services.seen import as_seen, outdate_pages
 
 EDITED = "edited"
@@ -26,12 +27,14 @@ MENDED = {Flag.OFF_SCHEMA, Flag.EMPTY}
 
 
 @transaction.atomic
-def edit_result(review: Review, *, by: User, content: Any, base_seen: str) -> Result:
+def edit_result(
+    review: Review, *, by: User, content: Any, base_seen: str, comment: str = ""
+) -> Result:
     """A version with this content in place of the one that was seen.
 
     The review is about the new version from now on: what was approved before was
-    another one. Raises PermissionDenied or StalePage as approve() does, and
-    InvalidInput if the content does not do.
+    another one. The comment is kept in the history. Raises PermissionDenied or
+    StalePage as approve() does, and InvalidInput if the content does not do.
     """
     review, _ = as_seen(review, by, base_seen)
     base = review.result
@@ -45,7 +48,8 @@ def edit_result(review: Review, *, by: User, content: Any, base_seen: str) -> Re
     renew_checks(review, now)
     outdate_pages(review)
     hashes = {"was_sha256": base.content_hash, "sha256": edited.content_hash}
-    line = Line(review.job.history, EDITED, data={"result": edited.number, **hashes})
+    data = {"result": edited.number, **hashes}
+    line = Line(review.job.history, EDITED, comment[:LONGEST_COMMENT], data)
     add_events([line], actor=name_of(by), now=now)
     return edited
 
