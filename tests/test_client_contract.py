@@ -3,17 +3,22 @@
 Against a real server process, on committed rows: whoever speaks, the same is true.
 """
 
+import asyncio
+import logging
+import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bgreview.client import AsyncClient, Client
 from jobs.models import ApiToken, Job
 from reviews.models import Review
 from reviews.services.decide import approve, reject
-from tests.house import PATIENCE, bring_to, person, seen
+from tests.house import PATIENCE, bring_to, person, seen, submit
 from tests.voices import VOICES, Refused, Voice
-from tests.web_process import web  # noqa: F401  (a fixture)
+from tests.web_process import Web, web  # noqa: F401  (a fixture)
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 HELLO = {"text": "Say hello."}
@@ -108,3 +113,55 @@ def test_waiting_ends_when_the_job_is_over(voice, courier, note, ann):
         review = Review.objects.get(job=reviewed)
         reject(review, by=ann, seen=seen(review), comment="No.")
         assert waits.result(PATIENCE)["status"] == "rejected"
+
+
+# ---- a server that is killed in the middle -------------------------------------------
+
+
+def watch(url: str, token: str, job: str, seen: list[str]) -> None:
+    with Client(url, token) as bgreview:
+        seen += (found.status for found in bgreview.watch(job, timeout=60))
+
+
+def watch_async(url: str, token: str, job: str, seen: list[str]) -> None:
+    async def act() -> None:
+        async with AsyncClient(url, token) as bgreview:
+            async for found in bgreview.watch(job, timeout=60):
+                seen.append(found.status)
+
+    asyncio.run(act())
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def test_waiting_goes_on_when_the_server_is_started_again(
+    web: Web,  # noqa: F811
+    shop,
+    note,
+    courier,
+    ann,
+    caplog,
+):
+    caplog.set_level(logging.WARNING, "bgreview.client")
+    job, ours, theirs = submit(shop), [], []
+    where = web.url, token_of(shop), str(job.public_id)
+    with ThreadPoolExecutor(2) as threads:
+        waits = [
+            threads.submit(watch, *where, ours),
+            threads.submit(watch_async, *where, theirs),
+        ]
+        until(lambda: ours == theirs == ["queued"])
+        web.kill()
+        until(lambda: caplog.text.count("no answer") > 2)
+        review = Review.objects.get(job=bring_to("awaiting_review", job, courier))
+        web.start()
+        until(lambda: ours == theirs == ["queued", "awaiting_review"])
+        reject(review, by=ann, seen=seen(review), comment="No.")
+        for each in waits:
+            each.result(PATIENCE)
+    assert ours == theirs == ["queued", "awaiting_review", "rejected"]
