@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bgreview import client
 from bgreview.client import AsyncClient, Client
 from jobs.models import ApiToken, Job
 from reviews.models import Review
@@ -146,7 +147,9 @@ def test_waiting_goes_on_when_the_server_is_started_again(
     courier,
     ann,
     caplog,
+    monkeypatch,
 ):
+    monkeypatch.setattr(client, "BACKOFF", (0.1, 0.5))
     caplog.set_level(logging.WARNING, "bgreview.client")
     job, ours, theirs = submit(shop), [], []
     where = web.url, token_of(shop), str(job.public_id)
