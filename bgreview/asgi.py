@@ -8,6 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bgreview.settings")
 django_application = get_asgi_application()
 
 from bgreview.body_limit import limit_body  # noqa: E402  (settings first)
+from jobs.api.waiting import Waiting  # noqa: E402
 from jobs.webhooks import LARGEST, PATH  # noqa: E402
 
-application = limit_body(django_application, path=PATH, most=LARGEST)
+application = Waiting(limit_body(django_application, path=PATH, most=LARGEST))

@@ -383,6 +383,41 @@ def test_a_cursor_of_ones_own_making_leads_nowhere(
         problem(answer, 404)
 
 
+# ---- whether it is still as it was ----------------------------------------------
+
+
+def test_what_has_not_changed_is_not_sent_again(job: Job, program: APIClient) -> None:
+    first = program.get(path(job))
+
+    again = program.get(path(job), HTTP_IF_NONE_MATCH=first["ETag"])
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again["ETag"] == first["ETag"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda job, by: cancel_job(job, by=by),
+        lambda job, by: claim_jobs(1),
+        lambda job, by: Job.objects.update(wake_at=NOON),
+        lambda job, by: JobType.objects.update(name="notes"),
+    ],
+    ids=["a move", "an attempt", "its next check", "the name of its type"],
+)
+def test_whatever_changes_in_it_changes_its_tag(
+    job: Job, shop: User, program: APIClient, change: Any
+) -> None:
+    first = program.get(path(job))
+    change(job, shop)
+
+    again = program.get(path(job), HTTP_IF_NONE_MATCH=first["ETag"])
+
+    assert again.status_code == 200
+    assert again.json() != first.json()
+    assert again["ETag"] != first["ETag"]
+
+
 # ---- a job, while it waits and runs ---------------------------------------------
 
 BRIEF = {

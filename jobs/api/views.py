@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as Unfit
 from django.db.models import OuterRef, QuerySet
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -82,6 +84,12 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
         except InvalidInput as invalid:
             raise ValidationError(said.as_sent(invalid.errors)) from invalid
         return self._shown(job, 201)
+
+    @extend_schema(responses={200: shapes.JobDetail, 304: None})
+    @method_decorator(conditional_page)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All about it. ETag: of what is said, some of which has no revision."""
+        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(responses=parts.ResultView)
     @action(detail=True)

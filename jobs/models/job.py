@@ -1,6 +1,7 @@
 """Job: one piece of work that someone asked for."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -103,6 +104,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         if getattr(person, "has_perm", lambda _: False)("jobs.view_all_jobs"):
             return self
         return self.filter(requester_id=person.pk)
+
+    def revisions(self, public_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+        """The revision of each of these that is there, asked for in one query."""
+        found = self.filter(public_id__in=list(public_ids)).order_by()
+        return dict(found.values_list("public_id", "revision"))
 
     def counts_by_status(self) -> dict[str, int]:
         """How many jobs are in each status, zeros included."""

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-BENCHES = ["web"]
+BENCHES = ["web", "wait"]
 
 
 def main() -> None:
