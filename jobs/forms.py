@@ -128,7 +128,7 @@ class InputForm(forms.Form):
 
 
 class SubmitForm(InputForm):
-    """The input, with a title and a deadline."""
+    """The input, with a title, a deadline and whom to tell."""
 
     title = forms.CharField(
         required=False,
@@ -141,6 +141,12 @@ class SubmitForm(InputForm):
         max_value=720,
         label="Deadline in hours",
         help_text="When it is given up; the type's own deadline when left empty.",
+    )
+    callback_url = forms.CharField(
+        required=False,
+        label="Callback URL",
+        widget=forms.URLInput,
+        help_text="Told how the job goes on; under a destination that takes callbacks.",
     )
 
 

@@ -6,10 +6,12 @@ import pytest
 from django import forms
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.html import escape
 
 from jobs.forms import JsonField, LinesField, SubmitForm
 from jobs.models import Job, JobType
-from tests.house import job_type
+from reviews.models import Destination
+from tests.house import job_type, webhook
 from tests.test_pages import browser, path_to
 
 SCHEMA: dict[str, Any] = {
@@ -100,6 +102,41 @@ def test_bad_input_names_its_fields_keeps_the_text_and_stores_nothing(
     assert "Tea?</textarea>" in html
     assert 'value="Mine"' in html
     assert "Nepal" in html
+    assert not Job.objects.exists()
+
+
+def test_whom_to_tell_is_asked_for_and_stored(page: Client, path: str) -> None:
+    desk = webhook("https://desk.example/hooks", name="desk")
+    Destination.objects.filter(pk=desk.pk).update(takes_callbacks=True)
+
+    page.post(path, WHOLE | {"callback_url": "https://desk.example/hooks/7"})
+
+    assert Job.objects.get().callback_url == "https://desk.example/hooks/7"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://elsewhere.example/hooks",
+        "http://user@desk.example/hooks",
+        "/hooks",
+        "https://desk.example/" + "h" * 2_000,
+        'x"><script>',
+    ],
+)
+def test_an_address_that_cannot_be_told_comes_back_with_the_reason(
+    page: Client, path: str, url: str
+) -> None:
+    desk = webhook("https://desk.example/hooks", name="desk")
+    Destination.objects.filter(pk=desk.pk).update(takes_callbacks=True)
+
+    response = page.post(path, WHOLE | {"callback_url": url})
+
+    assert response.status_code == 422
+    form = response.context["form"]
+    assert form["callback_url"].errors
+    assert form["callback_url"].value() == url
+    assert escape(url) in response.content.decode()
     assert not Job.objects.exists()
 
 

@@ -52,6 +52,7 @@ def _submit(request: HttpRequest, job_type: JobType, form: SubmitForm) -> Any:
         given=form.given(),
         title=form.cleaned_data["title"],
         deadline_seconds=hours * HOUR if hours else None,
+        callback_url=form.cleaned_data["callback_url"],
     )
 
 
