@@ -6,10 +6,19 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from jobs.models import Job
-from reviews.models import Delivery, Destination
+from reviews.models import Delivery, Destination, DestinationVersion
 from reviews.services.decide import approve
 from tests.deliveries import only_delivery, received
-from tests.house import api, bring_to, person, problem, seen, send_due, submit
+from tests.house import (
+    api,
+    bring_to,
+    person,
+    problem,
+    seen,
+    send_due,
+    submit,
+    with_terms,
+)
 
 LIST = "/api/v1/deliveries/"
 
@@ -126,6 +135,45 @@ def test_a_withdrawal_needs_a_reason(failed, olivia):
     assert (answer.status_code, answer.json()["status"]) == (200, "withdrawn")
     assert "Sent by post." in answer.json()["explanation"]
     problem(client.post(path(failed, "withdraw"), {"reason": "Again."}), 409)
+
+
+def test_one_is_approved_anew_by_as_many_as_the_terms_ask(failed, ann, bob, at):
+    with_terms(failed.decision.review, approvals=2)
+    DestinationVersion(destination=failed.destination, address=f"{at}/new").save()
+    shown = api(ann).get(path(failed, "anew")).json()
+    (request,) = shown["requests"]
+    assert request["request"]["url"] == f"{at}/new"
+    assert (shown["approvals"], shown["why_not"]) == ({"needed": 2, "by": []}, "")
+    given = {"seen": shown["seen"], "comment": "It moved."}
+
+    first = api(ann).post(path(failed, "anew"), given)
+
+    assert (first.status_code, first.json()["id"]) == (201, str(failed.uuid))
+    assert "Anew it has 1 of 2 approvals, by ann." in first.json()["explanation"]
+    again = problem(api(ann).post(path(failed, "anew"), given), 409)
+    assert "Another person decides next" in again["detail"]
+    assert "You approved it" in api(ann).get(path(failed, "anew")).json()["why_not"]
+    shown = api(bob).get(path(failed, "anew")).json()
+    assert shown["approvals"] == {"needed": 2, "by": ["ann"]}
+    last = api(bob).post(path(failed, "anew"), given).json()
+    assert (last["id"] != str(failed.uuid), last["status"]) == (True, "pending")
+    decision = Delivery.objects.get(uuid=last["id"]).decision
+    assert (decision.by, decision.via, decision.comment) == (bob, "api", "It moved.")
+    problem(api(bob).get(path(failed, "anew")), 409)
+
+
+def test_what_is_approved_anew_is_what_was_seen_by_who_may(failed, ann, olivia, at):
+    shown = api(ann).get(path(failed, "anew")).json()
+    problem(api(olivia).get(path(failed, "anew")), 403)
+    problem(api(olivia).post(path(failed, "anew"), {"seen": shown["seen"]}), 403)
+    robot = person("robot", "Reviewers", is_staff=False)
+    said = problem(api(robot).post(path(failed, "anew"), {"seen": shown["seen"]}), 403)
+    assert "robot is a service account" in said["detail"]
+    DestinationVersion(destination=failed.destination, address=f"{at}/new").save()
+    said = problem(api(ann).post(path(failed, "anew"), {"seen": shown["seen"]}), 409)
+    assert "an older state" in said["detail"]
+    problem(api(ann).post(path(failed, "anew"), {"seen": 7}), 400)
+    assert Delivery.objects.count() == 1
 
 
 def test_an_uncertain_one_is_confirmed(inbox, approval, olivia):

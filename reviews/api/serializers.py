@@ -6,9 +6,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs.api.serializers import JSON_OBJECT, StrictSerializer, Text
+from reviews.api.review_shapes import ApprovalsView, RequestView
 from reviews.delivery.failures import advice_on
 from reviews.explain import explain_delivery
 from reviews.models import Delivery, DeliveryAttempt
+from reviews.services.approve_delivery import (
+    tally_anew,
+    why_not_approve_again,
+    why_not_approve_anew,
+)
+from reviews.services.decide import LONGEST_COMMENT
+from reviews.services.seen import Seen
 
 OBJECT_OR_NULL = {**JSON_OBJECT, "type": ["object", "null"]}
 
@@ -90,6 +98,38 @@ class DeliveryDetail(DeliveryBrief):
     def get_next_action(self, delivery: Delivery) -> dict[str, str] | None:
         said = self._explained
         return {"what": said.what, "who": said.who} if said.what else None
+
+
+class AnewView(serializers.Serializer[Seen]):
+    """What a delivery would send in its place, by a decision of its own.
+
+    Hand `seen` back with the approval; `why_not` says what stands in its way.
+    """
+
+    seen = serializers.CharField(source="digest")
+    requests = RequestView(many=True)
+    approvals = serializers.SerializerMethodField()
+    why_not = serializers.SerializerMethodField()
+
+    @extend_schema_field(ApprovalsView)
+    def get_approvals(self, shown: Seen) -> dict[str, Any]:
+        tally = tally_anew(self.context["delivery"], shown)
+        by = [decision.by.username for decision in tally.given]
+        return {"needed": tally.needed, "by": by}
+
+    def get_why_not(self, shown: Seen) -> str:
+        delivery, person = self.context["delivery"], self.context["person"]
+        tally = tally_anew(delivery, shown)
+        return why_not_approve_anew(delivery, person) or why_not_approve_again(
+            tally, person
+        )
+
+
+class Approval(StrictSerializer):
+    """Of exactly what was `seen`."""
+
+    seen = Text(max_length=64)
+    comment = Text(required=False, allow_blank=True, max_length=LONGEST_COMMENT)
 
 
 class Reason(StrictSerializer):

@@ -13,9 +13,12 @@ from rest_framework.response import Response
 from jobs.api.serializers import JobDetail, Note
 from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
+from jobs.kit.rights import require
 from jobs.models import Job
 from reviews.api import serializers as shapes
 from reviews.models import Delivery
+from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
+from reviews.services.decide import RIGHT
 from reviews.services.recall import recall_job
 from reviews.services.reopen import reopen_review
 from reviews.services.resend import resend_delivery
@@ -78,6 +81,26 @@ class DeliveryViewSet(
         delivery, note = self._whole(), _note(request)
         confirm_delivery(delivery, by=self.person, note=note)
         return self._shown()
+
+    @extend_schema(responses=shapes.AnewView)
+    @action(detail=True)
+    def anew(self, request: Request, id: str) -> Response:
+        """What would be sent in its place, and who has approved that."""
+        delivery = self._whole()
+        require(self.person, RIGHT)
+        shown = what_is_seen_anew(delivery)
+        context = {"delivery": delivery, "person": self.person}
+        return Response(shapes.AnewView(shown, context=context).data)
+
+    @extend_schema(request=shapes.Approval, responses={201: shapes.DeliveryDetail})
+    @anew.mapping.post
+    def approve_anew(self, request: Request, id: str) -> Response:
+        """Approve just that; the last approval answers with the new delivery."""
+        delivery, said = self._whole(), _said(shapes.Approval, request)
+        decision = approve_delivery(delivery, by=self.person, via="api", **said)
+        planned = decision.deliveries.first() or delivery
+        found = self.get_queryset().get(pk=planned.pk)
+        return Response(shapes.DeliveryDetail(found).data, 201)
 
     def _whole(self) -> Delivery:
         """With all that the gate looks at."""
