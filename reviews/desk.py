@@ -1,4 +1,4 @@
-"""What a review page shows of the work on it: claim, approvals, checks, verdicts."""
+"""What a review page shows of the work on it: claim, approvals, checks."""
 
 from typing import Any, cast
 
@@ -6,21 +6,13 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs.models import Citation
-from reviews.models import Check, CitationVerdict, Review
+from reviews.models import Check, Review
 from reviews.services import claim
 from reviews.services.approvals import tally_of
 from reviews.services.decide import why_not_again
 from reviews.services.ready import what_is_missing
 from reviews.services.seen import Seen, what_is_seen
 from reviews.services.who_may import why_not_approve, why_not_decide
-
-Verdict = CitationVerdict.Verdict
-WORDS = {  # on the buttons of a citation
-    Verdict.SUPPORTS: "Supports",
-    Verdict.DOES_NOT_SUPPORT: "Does not",
-    Verdict.CANNOT_TELL: "Cannot tell",
-}
 
 
 def work_on(request: HttpRequest, review: Review, *, readable: bool) -> dict[str, Any]:
@@ -59,28 +51,6 @@ def decision_bar(review: Review, person: User, seen: Seen) -> dict[str, Any]:
         "tally": tally_of(review, seen),
         "missing": [*([own.rstrip(".")] if own else []), *what_is_missing(review)],
     }
-
-
-def with_verdicts(
-    review: Review, citations: list[Citation], person: Any
-) -> list[dict[str, Any]]:
-    """Each citation with what everybody found, and the buttons for one's own."""
-    found: dict[int, list[CitationVerdict]] = {}
-    for verdict in review.verdicts.select_related("by"):
-        found.setdefault(verdict.citation_id, []).append(verdict)
-    return [
-        {"citation": citation, **_findings(found.get(citation.pk, []), person)}
-        for citation in citations
-    ]
-
-
-def _findings(verdicts: list[CitationVerdict], person: Any) -> dict[str, Any]:
-    mine = next((v.verdict for v in verdicts if v.by_id == person.pk), "")
-    buttons = [
-        {"value": value.value, "words": words, "pressed": value == mine}
-        for value, words in WORDS.items()
-    ]
-    return {"verdicts": verdicts, "buttons": buttons}
 
 
 def check_of(review: Review, pk: int) -> Check | None:

@@ -17,18 +17,19 @@ from django.utils.html import format_html
 from jobs.admin.job_page import attempts_of
 from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
-from jobs.models import Citation, EvidenceTrace, Job
+from jobs.models import Job
 from jobs.rendering import render_value
 from jobs.services.rendered import html_of
 from reviews import desk, versions
 from reviews.admin import undo
+from reviews.evidence import evidence_of
 from reviews.forms import DecisionForm
 from reviews.models import Decision, Review
 from reviews.models.review import VIEW, ReviewQuerySet
 from reviews.services.approvals import tally_of
 from reviews.services.decide import CommentNeeded, approve, reject
 from reviews.services.request_changes import request_changes
-from reviews.services.viewing import note_viewing
+from reviews.services.viewing import note_viewing, readings_of
 from reviews.services.who_may import may_read
 
 
@@ -145,6 +146,16 @@ def _to_next(request: HttpRequest, review: Review, done: str) -> HttpResponse:
     return HttpResponseRedirect(_url_of(upcoming))
 
 
+def _neighbours(request: HttpRequest, review: Review) -> dict[str, str]:
+    """Where the reviews before and after this one in the queue are."""
+    others = visible_reviews(request).at_hand(request.user, timezone.now())
+    before, after = others.before(review).first(), others.after(review).first()
+    return {
+        "before_url": _url_of(before) if before else "",
+        "after_url": _url_of(after) if after else "",
+    }
+
+
 def _url_of(review: Review) -> str:
     return reverse("admin:reviews_review_change", args=[review.pk])
 
@@ -179,35 +190,10 @@ def _page(
         ),
         "attempts": attempts_of(job),
         "events": job.events.select_related("beside"),
-        "waiting": visible_reviews(request).open().exclude(pk=review.pk).count(),
-        **(_evidence(request, review) if readable else {}),
+        "readings": readings_of(review),
+        **_neighbours(request, review),
+        **(evidence_of(review, request.user) if readable else {}),
         **(versions.what_changed(review) if readable else {}),
     }
     request.current_app = site.name
     return TemplateResponse(request, "reviews/review_page.html", context, status=status)
-
-
-def _evidence(request: HttpRequest, review: Review) -> dict[str, Any]:
-    """Citations, the steps behind the answer, and sources it looked at in vain."""
-    result = review.result
-    citations = list(result.citations.order_by("position"))
-    traces = list(EvidenceTrace.objects.filter(attempt=result.origin.attempt_id))
-    return {
-        "cited": desk.with_verdicts(review, citations, request.user),
-        "traces": traces,
-        "uncited": uncited(citations, traces),
-    }
-
-
-def uncited(
-    citations: list[Citation], traces: list[EvidenceTrace]
-) -> list[dict[str, Any]]:
-    """Sources the steps report and no citation names, each once, in order."""
-    told = {citation.url or citation.file for citation in citations}
-    found = []
-    for source in (source for trace in traces for source in trace.sources):
-        key = source.get("url") or source.get("file") or ""
-        if key not in told:
-            told.add(key)
-            found.append(source)
-    return found

@@ -278,7 +278,7 @@ def test_a_review_of_many_citations_asks_no_more_questions(
     )
     client, path = browser(ann), path_to("reviews_review_change", cited.pk)
     client.get(path)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(34):
         html = client.get(path).content.decode()
     assert "11, 12 and 47 more have no verdict" in html
 

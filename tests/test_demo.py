@@ -122,7 +122,7 @@ def test_types_get_a_new_version_only_when_their_file_says_something_new(db):
     catalogue.load_types()
     freeform = JobType.objects.get(name="freeform")
     assert freeform.versions.count() == 1
-    assert freeform.current.review_policy.hours == said["review_hours"]
+    assert freeform.current.review_policy.hours == said["review_policy"]["hours"]
 
     catalogue.load_type(said | {"instructions": "Answer in rhymes."})
     assert freeform.current.number == 2

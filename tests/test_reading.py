@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -48,6 +48,7 @@ RESEARCH = [
             "query": "tide tables",
             "sources": [{"type": "url", "url": "https://a.example/", "title": "A"}],
         },
+        "results": [{"url": "https://a.example/", "text": "High tide at six."}],
     },
     message(part("The tide is high.", cites(4, 8)), status="completed"),
 ]
@@ -63,6 +64,7 @@ WHOLE = {
 def test_a_response_is_read_into_our_own_words():
     body = body_of(*RESEARCH, **WHOLE)
     source = Source(title="A", url="https://a.example/")
+    found = replace(source, snippet="High tide at six.")
 
     assert read_response(body) == Snapshot(
         response_id="resp_1",
@@ -73,7 +75,7 @@ def test_a_response_is_read_into_our_own_words():
         citations=(Cited(4, 8, source),),
         steps=(
             Step("reasoning", text="Hm."),
-            Step("web_search", "tide tables", sources=(source,)),
+            Step("web_search", "tide tables", sources=(found,)),
             Step("message", "the answer"),
         ),
         usage=Usage(12, 5, 17),
@@ -212,7 +214,12 @@ STEPS = {
             "queries": ["terms"],
             "results": [{"file_id": "f_1", "filename": "terms.pdf", "text": "..."}],
         },
-        Step("file_search", "terms", "", (Source(title="terms.pdf", file="f_1"),)),
+        Step(
+            "file_search",
+            "terms",
+            "",
+            (Source("terms.pdf", file="f_1", snippet="..."),),
+        ),
     ),
     "code and what it printed": (
         {

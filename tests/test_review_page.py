@@ -155,7 +155,7 @@ def test_it_asks_the_same_number_of_questions_however_much_evidence(
         )
     page = browser(ann)
     page.get(path_of(review))  # renders the result once
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(34):
         page.get(path_of(review))
 
 

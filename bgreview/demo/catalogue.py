@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Model
+
 from jobs.models import JobType, JobTypeVersion
 from reviews.models import Destination, DestinationVersion, ReviewPolicy
 
@@ -23,13 +25,17 @@ def load_type(said: dict[str, Any]) -> None:
     """A new version only if no version says the same: people may have made newer."""
     shown = {name: said.pop(name) for name in ("title", "description")}
     job_type, _ = JobType.objects.get_or_create(name=said.pop("name"), defaults=shown)
-    hours, undo = said.pop("review_hours"), said.pop("undo_seconds", 0)
-    for version in job_type.versions.filter(review_policy__hours=hours):
-        if all(getattr(version, name) == value for name, value in said.items()):
+    policy = said.pop("review_policy")
+    for version in job_type.versions.exclude(review_policy=None):
+        if _says(version, said) and _says(version.review_policy, policy):
             return
     version = JobTypeVersion(job_type=job_type, **said)
     version.save()
-    ReviewPolicy.objects.create(version=version, hours=hours, undo_seconds=undo)
+    ReviewPolicy.objects.create(version=version, **policy)
+
+
+def _says(row: Model, said: dict[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in said.items())
 
 
 def load_destinations(receiver: str, secret: str) -> None:

@@ -8,10 +8,13 @@ from django.contrib.auth.models import User
 
 from jobs.lifecycle import MoveRefused
 from jobs.models import Result
-from reviews.models import Review
+from reviews.models import CitationVerdict, Review
+from reviews.services.checks import do_check
 from reviews.services.decide import approve, reject
 from reviews.services.seen import what_is_seen
+from reviews.services.verdicts import set_verdict
 
+SUPPORTS = CitationVerdict.Verdict.SUPPORTS
 NUMBER = re.compile(r"(?<![\w.,/-])\d+(?:[.,]\d+)*")
 LINK = re.compile(r"\(\[[^\]]*\]\([^)]*\)\)")
 
@@ -21,12 +24,27 @@ def decide(key: str, public_id: str) -> None:
     review = Review.objects.open().filter(job__public_id=public_id).first()
     if review is None:
         return
-    seen, why = what_is_seen(review).digest, objection(key, review.result)
+    ann, bob = (User.objects.get(username=name) for name in ("ann", "bob"))
+    why = objection(key, review.result)
     with suppress(MoveRefused):
         if why:
-            reject(review, by=User.objects.get(username="bob"), seen=seen, comment=why)
+            reject(review, by=bob, seen=what_is_seen(review).digest, comment=why)
         else:
-            approve(review, by=User.objects.get(username="ann"), seen=seen)
+            _confirm(review, ann)
+            approve(review, by=ann, seen=what_is_seen(review).digest)
+
+
+def _confirm(review: Review, ann: User) -> None:
+    """Each check and citation, one after the other: ann has read them."""
+    for check in review.checks.filter(passed=None):
+        do_check(check, passed=True, by=ann, seen=what_is_seen(review).digest)
+        review.refresh_from_db()
+    if not review.terms.checks_citations:
+        return
+    for citation in review.result.citations.all():
+        seen = what_is_seen(review).digest
+        set_verdict(review, citation, SUPPORTS, by=ann, seen=seen)
+        review.refresh_from_db()
 
 
 def objection(key: str, result: Result | None) -> str:

@@ -25,7 +25,10 @@ class TraceKind(models.TextChoices):
 
 
 class EvidenceTrace(models.Model):
-    """One step, in order. `sources` are dicts with title and url, or a file."""
+    """One step, in order.
+
+    `sources` are dicts with title and url, or a file; `snippet`: what was read there.
+    """
 
     Kind = TraceKind
 

@@ -29,11 +29,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Something a step consulted: a page, or a file."""
+    """Something a step consulted: a page, or a file; `snippet`: what it read there."""
 
     title: str = ""
     url: str = ""
     file: str = ""
+    snippet: str = ""
 
 
 @dataclass(frozen=True)

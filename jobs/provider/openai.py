@@ -26,6 +26,7 @@ from jobs.provider.scrubbing import scrubbed
 PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
 INCLUDE = [
     "web_search_call.action.sources",
+    "web_search_call.results",
     "file_search_call.results",
     "code_interpreter_call.outputs",
 ]

@@ -24,6 +24,7 @@ STATES = {
 TITLED = re.compile(r"\*\*(.+?)\*\*\s*")
 MOST = 1_000  # steps, and citations: a long answer has some tens; each is a row
 LABEL = 300  # characters; EvidenceTrace.label
+SNIPPET = 600  # characters: to recognise a passage by, not to read the page again
 ID = 200  # characters; Attempt.response_id
 Item = dict[str, Any]
 
@@ -119,8 +120,13 @@ def _web_search(item: Item) -> Step:
         _text(query) for query in _list(action, "queries")
     )
     place = asked or _text(action.get("url")) or _text(action.get("pattern"))
+    read = {_text(hit.get("url")): _snippet(hit) for hit in _dicts(item, "results")}
     found = [
-        Source(title=_text(source.get("title")), url=_text(source.get("url")))
+        Source(
+            title=_text(source.get("title")),
+            url=(url := _text(source.get("url"))),
+            snippet=read.get(url, ""),
+        )
         for source in _dicts(action, "sources")
     ]
     return Step("web_search", place[:LABEL], _status(item), tuple(found))
@@ -129,10 +135,19 @@ def _web_search(item: Item) -> Step:
 def _file_search(item: Item) -> Step:
     asked = ", ".join(_text(query) for query in _list(item, "queries"))
     found = [
-        Source(title=_text(hit.get("filename")), file=_text(hit.get("file_id")))
+        Source(
+            title=_text(hit.get("filename")),
+            file=_text(hit.get("file_id")),
+            snippet=_snippet(hit),
+        )
         for hit in _dicts(item, "results")
     ]
     return Step("file_search", asked[:LABEL], _status(item), tuple(found))
+
+
+def _snippet(hit: Item) -> str:
+    """What a search read of a source; of a page, its field is not documented."""
+    return (_text(hit.get("text")) or _text(hit.get("snippet")))[:SNIPPET]
 
 
 def _code(item: Item) -> Step:

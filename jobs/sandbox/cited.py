@@ -13,6 +13,7 @@ from .prompts import Document, Prompt
 from .words import WORD, is_telling, rarities, stem, terms, words
 
 FURTHER = "Further points"
+BEGINNING = 200  # characters
 LONG_TERM = 7  # letters; of shorter words one cannot be sure that they are missed
 BREAK = re.compile(r"[^\w\s'\u2019-]")
 MARKUP = re.compile(r"([\\`*_\[\]<>])")
@@ -78,22 +79,33 @@ def write_unsupported(prompt: Prompt) -> list[Item]:
 
 def research(prompt: Prompt, claims: list[Claim]) -> list[Item]:
     """The steps of the work, and the answer."""
-    queries, urls = make_queries(prompt.question), [d.url for d in prompt.documents]
-    calls = [search(queries[:1], urls)]
+    queries, found = make_queries(prompt.question), what_is_found(prompt)
+    calls = [search(queries[:1], found)]
     if claims:
         calls.append(open_page(claims[0].document.url))
     if queries[1:]:
-        calls.append(search(queries[1:], urls))
+        calls.append(search(queries[1:], found))
     passage = write_passage(prompt, claims)
     return [
         reasoning(f"**Planning**\n\nThe question is: {prompt.question}"),
         *calls[: prompt.max_tool_calls],
         reasoning(
-            f"**Weighing the sources**\n\n{len(urls)} read, {len(claims)} statements "
+            f"**Weighing the sources**\n\n{len(found)} read, {len(claims)} statements "
             "bear on the question."
         ),
         message(passage.text, passage.annotations),
     ]
+
+
+def what_is_found(prompt: Prompt) -> dict[str, str]:
+    """Of each source, the sentences that bear on the question, or how it begins."""
+    said: dict[str, list[str]] = {}
+    for claim in pick_claims(prompt):
+        said.setdefault(claim.document.url, []).append(claim.text)
+    return {
+        document.url: " … ".join(said.get(document.url, [document.text[:BEGINNING]]))
+        for document in prompt.documents
+    }
 
 
 def make_queries(question: str) -> list[str]:

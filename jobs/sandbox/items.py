@@ -26,15 +26,16 @@ def reasoning(*thoughts: str) -> Item:
     }
 
 
-def search(queries: list[str], urls: Iterable[str]) -> Item:
-    """A web search and everything it came upon."""
+def search(queries: list[str], found: dict[str, str]) -> Item:
+    """A web search, and what it read at each address that it came upon."""
     action = {
         "type": "search",
         "query": queries[0],
         "queries": queries,
-        "sources": [{"type": "url", "url": url} for url in urls],
+        "sources": [{"type": "url", "url": url} for url in found],
     }
-    return web_search_call(action)
+    results = [{"url": url, "text": text} for url, text in found.items()]
+    return web_search_call(action) | {"results": results}
 
 
 def open_page(url: str) -> Item:
@@ -129,10 +130,13 @@ def shown(item: Item, include: Collection[str]) -> Item:
     """The item without what has to be asked for and was not."""
     if item["type"] == "reasoning" and "reasoning.encrypted_content" not in include:
         return {key: item[key] for key in item if key != "encrypted_content"}
-    action = item.get("action", {})
-    if "sources" in action and "web_search_call.action.sources" not in include:
-        return item | {"action": {k: action[k] for k in action if k != "sources"}}
-    return item
+    if "action" not in item:
+        return item
+    action = item["action"]
+    if "web_search_call.action.sources" not in include:
+        action = {key: action[key] for key in action if key != "sources"}
+    hidden = () if "web_search_call.results" in include else ("results",)
+    return {key: item[key] for key in item if key not in hidden} | {"action": action}
 
 
 def text_of(items: list[Item]) -> str:

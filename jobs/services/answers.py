@@ -1,5 +1,6 @@
 """The rows that an answer leaves behind: result, citations, steps, raw body."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from jobs.kit.canonical import digest_of
@@ -92,5 +93,4 @@ def tool_calls_of(attempt: Attempt, snapshot: Snapshot) -> list[ToolCall]:
 
 
 def _source(source: Source) -> dict[str, str]:
-    known = {"title": source.title, "url": source.url, "file": source.file}
-    return {name: value for name, value in known.items() if value}
+    return {name: value for name, value in asdict(source).items() if value}

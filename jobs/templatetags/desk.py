@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -34,6 +34,12 @@ def flag_meaning(name: str) -> str:
 def due(at: datetime | None) -> SafeString:
     """A time that turns red once it is past."""
     return looks.moment(at, due=True)
+
+
+@register.filter
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit."""
+    return looks.span_of(length)
 
 
 @register.filter

@@ -151,10 +151,13 @@ class ReviewAdmin(ReadOnlyAdmin):
             path(
                 "<int:pk>/check/<int:check_pk>/", wrap(work.check), name=f"{NAME}_check"
             ),
-            path(
-                "<int:pk>/verdict/<int:citation_pk>/",
-                wrap(work.verdict),
-                name=f"{NAME}_verdict",
+            *(
+                path(
+                    f"<int:pk>/{verb.__name__}/<int:citation_pk>/",
+                    wrap(verb),
+                    name=f"{NAME}_{verb.__name__}",
+                )
+                for verb in (work.verdict, work.opened)
             ),
             path("bulk/", wrap(bulk.decide), name=f"{NAME}_bulk"),
             path(

@@ -14,12 +14,16 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from jobs.lifecycle import MoveRefused
+from jobs.models import Citation
 from reviews import desk, views
+from reviews.evidence import row_of
 from reviews.models import CitationVerdict, Review
 from reviews.services.checks import WhyNeeded, do_check
 from reviews.services.claim import claim_review, release_review, renew_claim
 from reviews.services.seen import what_is_seen
 from reviews.services.verdicts import set_verdict
+from reviews.services.viewing import note_viewing
+from reviews.services.who_may import why_not_decide
 
 
 def claim(request: HttpRequest, pk: int) -> HttpResponse:
@@ -70,9 +74,9 @@ def check(request: HttpRequest, pk: int, check_pk: int) -> HttpResponse:
 def verdict(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
     """Note what this person found of one citation."""
     review, given = _posted(request, pk), request.POST
-    citation = review.result.citations.filter(pk=citation_pk).first()
+    citation = _citation_of(review, citation_pk)
     finding = given.get("finding", "")
-    if citation is None or finding not in CitationVerdict.Verdict:
+    if finding not in CitationVerdict.Verdict:
         raise Http404
     seen = given.get("seen", "")
     done = _try(
@@ -80,8 +84,24 @@ def verdict(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
     )
     if not (done and _is_live(request)):
         return _back(request, review, f"citation-{citation.position}")
-    (row,) = desk.with_verdicts(review, [citation], request.user)
+    row = row_of(review, citation, request.user)
     return _part(request, review, "reviews/parts/citation.html", {"row": row})
+
+
+def opened(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
+    """Note that this reviewer turned to one citation; it changes nothing else."""
+    review, person = _posted(request, pk), cast(User, request.user)
+    citation = _citation_of(review, citation_pk)
+    if review.closed_at is None and not why_not_decide(review, person):
+        note_viewing(review, by=person, citation=citation)
+    return HttpResponse(status=204)
+
+
+def _citation_of(review: Review, pk: int) -> Citation:
+    citation = review.result.citations.filter(pk=pk).first()
+    if citation is None:
+        raise Http404
+    return citation
 
 
 def _posted(request: HttpRequest, pk: int) -> Review:

@@ -52,6 +52,17 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         free = self.unclaimed(now) | self.claimed_by(person, now)
         return free.queue().exclude(pk__in=mine.values("pk"))
 
+    def after(self, review: "Review") -> Self:
+        """What comes after this one in the queue, the next one first."""
+        later = Q(due_at__gt=review.due_at) | Q(due_at=review.due_at, pk__gt=review.pk)
+        return self.filter(later).order_by("due_at", "pk")
+
+    def before(self, review: "Review") -> Self:
+        """What comes before it, the one just before first."""
+        due = review.due_at
+        earlier = Q(due_at__lt=due) | Q(due_at=due, pk__lt=review.pk)
+        return self.filter(earlier).order_by("-due_at", "-pk")
+
     def flagged(self) -> Self:
         return self.open().exclude(result__flags=[])
 

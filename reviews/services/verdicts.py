@@ -8,6 +8,7 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import Citation
 from reviews.models import CitationVerdict, Review
 from reviews.services.seen import as_seen, outdate_pages
+from reviews.services.viewing import note_viewing
 
 
 @transaction.atomic
@@ -27,4 +28,5 @@ def set_verdict(
         by=by,
         defaults={"verdict": verdict, "at": timezone.now()},
     )
+    note_viewing(review, by=by, citation=citation)
     outdate_pages(review)

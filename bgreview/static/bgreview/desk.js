@@ -57,17 +57,30 @@
   };
   document.addEventListener("click", (event) => close(event.target));
 
-  /* Keys: "/" finds the search, others focus what names them in data-key. */
+  /* Keys, unless they are switched off or go into a field. The page's own script hears
+     of each first, as "shortcut"; else data-key takes the focus (what it does wants Enter)
+     and data-press is pressed. "?" lists them. */
   const KEYS = "bgreview-shortcuts";
   const on = () => localStorage.getItem(KEYS) !== "off";
+  const named = (name, key) => document.querySelector(`[${name}="${CSS.escape(key)}"]`);
+  const follow = (key) => {
+    const list = key === "?" && document.getElementById("keys");
+    if (list) return list.togglePopover(), true;
+    const press = named("data-press", key);
+    if (press) return press.click(), true;
+    const aim = named("data-key", key);
+    if (!aim) return false;
+    const reason = aim.disabled && document.getElementById(aim.getAttribute("aria-describedby"));
+    (reason || aim).focus();
+    return true;
+  };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!on() || typing(event.target)) return;
-    const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-    if (!target) return;
-    event.preventDefault();
-    target.focus();
+    const shortcut = { detail: event.key, cancelable: true };
+    const heard = !document.dispatchEvent(new CustomEvent("shortcut", shortcut));
+    if (heard || follow(event.key)) event.preventDefault();
   });
   for (const button of document.querySelectorAll("[data-shortcuts]")) {
     const say = () => { button.querySelector("span").textContent = on() ? "on" : "off"; };

@@ -15,11 +15,8 @@
   };
   const KEYS = { j: () => go(1), k: () => go(-1), c: claim };
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (localStorage.getItem("bgreview-shortcuts") === "off") return;
-    if (event.target.matches("input, textarea, select, [contenteditable]")) return;
-    const act = KEYS[event.key];
+  document.addEventListener("shortcut", (event) => {
+    const act = KEYS[event.detail];
     if (!act) return;
     event.preventDefault();
     act();
