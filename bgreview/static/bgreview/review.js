@@ -86,9 +86,10 @@
       passagesOf(item)[0]?.scrollIntoView({ block: "center" });
     }
   });
+  /* Not for a button that is being pressed: nothing may move before it is released. */
   document.addEventListener("focusin", (event) => {
     const item = event.target.closest("[data-item]");
-    if (item) take(item);
+    if (item && event.target.matches(":focus-visible")) take(item);
   });
 
   /* What came back for the item at hand is at hand. */
