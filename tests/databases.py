@@ -139,7 +139,12 @@ def _starts(item: pytest.Item) -> bool:
 
 
 def _depends(item: pytest.Item) -> bool:
-    """Can its outcome depend on the database? Without these, it cannot reach one."""
+    """Can its outcome depend on the database? Without these, it cannot reach one.
+
+    What a browser shows comes from views, whose own tests run on both.
+    """
+    if item.get_closest_marker("browser") is not None:
+        return False
     marked = any(item.get_closest_marker(name) for name in ("django_db", "processes"))
     return marked or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 

@@ -153,10 +153,14 @@ def test_keys_are_listed_and_can_be_switched_off(desk: Page, brief: Review) -> N
     expect(desk.get_by_text("next and previous check or citation")).to_be_visible()
     keys.press("?", "q")
     desk.wait_for_url(f"**{QUEUE}")
-    desk.evaluate("localStorage.setItem('bgreview-shortcuts', 'off')")
-    keys.press("j", "Enter", "?")
-    expect(desk.get_by_text("Open the first in the list")).to_be_hidden()
-    assert QUEUE in desk.url
+    keys.press("?")
+    expect(desk.get_by_text("Keys of the queue")).to_be_visible()
+    keys.press("Escape")
+    desk.locator(".account summary").click()
+    desk.get_by_role("button", name="Keyboard shortcuts").click()
+    keys.press("j", "?")
+    expect(desk.get_by_text("Keys of the queue")).to_be_hidden()
+    assert focused(desk).get_attribute("data-shortcuts") is not None
 
 
 # ---- by mouse ------------------------------------------------------------------------
