@@ -1101,6 +1101,7 @@ Submit jobs to bgreview, follow them, list them.
 The address and the token are read from BGREVIEW_URL and BGREVIEW_TOKEN. What a command
 finds goes to standard output, what it does meanwhile to standard error.
 """
+WIDE = 110  # columns of a terminal
 EXITS = """\
 exit codes:
   0    submitted, listed, shown; of --wait and watch: approved or delivered
@@ -1271,7 +1272,8 @@ def _input(path: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as wrong:
-        raise ValueError(f"{path} is not JSON: {wrong}") from wrong
+        name = "The standard input" if path == "-" else path
+        raise ValueError(f"{name} is not JSON: {wrong}") from wrong
 
 
 def _told(jobs: Iterable[Job]) -> Iterator[Job]:
@@ -1326,14 +1328,21 @@ def _followed_by_bar(jobs: Iterable[Job]) -> Job:
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Of a narrow terminal's width the ids take half: type and time have no room."""
+    console = rich.console.Console()
+    is_wide = console.width >= WIDE
+    wanted = [n for n in names if is_wide or n in ("id", "status", "title")]
     table = rich.table.Table(box=None, header_style="bold")
-    for name in names:
-        table.add_column(name, no_wrap=name in ("id", "status", "created"))
+    for name in wanted:
+        table.add_column(name, no_wrap=name != "title")
     for row in rows:
-        cells = [rich.text.Text(_shown(cell)) for cell in row]
-        cells[1].stylize(COLOURS.get(row[1], ""))
-        table.add_row(*cells)
-    rich.console.Console().print(table)
+        cells = {
+            name: rich.text.Text(_shown(cell))
+            for name, cell in zip(names, row, strict=True)
+        }
+        cells["status"].stylize(COLOURS.get(str(cells["status"]), ""))
+        table.add_row(*(cells[name] for name in wanted))
+    console.print(table)
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
