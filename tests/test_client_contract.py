@@ -7,22 +7,33 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from bgreview import client
 from bgreview.client import AsyncClient, Client
+from bgreview.processes import free_port
 from jobs.models import ApiToken, Job
 from reviews.models import Review
 from reviews.services.decide import approve, reject
+from tests import databases
 from tests.house import PATIENCE, bring_to, person, seen, submit
 from tests.voices import VOICES, Refused, Voice
-from tests.web_process import Web, web  # noqa: F401  (a fixture)
+from tests.web import Web, serving
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 HELLO = {"text": "Say hello."}
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
+    with django_db_blocker.unblock():
+        env = {"DATABASE_URL": databases.url_for_others()}
+    with serving(env) as web:
+        yield web
 
 
 def token_of(user) -> str:
@@ -30,7 +41,7 @@ def token_of(user) -> str:
 
 
 @pytest.fixture(params=VOICES)
-def voice(request, web, shop, note) -> Voice:  # noqa: F811
+def voice(request, web, shop, note) -> Voice:
     return VOICES[request.param](web.url, token_of(shop))
 
 
@@ -63,6 +74,15 @@ def test_a_job_from_its_submission_to_its_approved_result(voice, courier, ann):
     assert became == ["queued", "running", "completed", "awaiting_review", "approved"]
 
 
+def test_the_same_submission_with_the_same_key_is_the_same_job(voice):
+    job = voice.submit("note", HELLO, key="order-7")
+    voice.cancel(job["id"], "Not wanted.")
+    assert voice.submit("note", HELLO, key="order-7") == job
+    assert Job.objects.count() == 1
+    assert refused(voice.submit, "note", {"text": "Hi."}, key="order-7").status == 409
+    assert voice.submit("note", HELLO, key="order-8")["id"] != job["id"]
+
+
 def test_lists_go_on_over_pages_newest_first_and_narrowed(voice):
     ids = [voice.submit("note", HELLO, title=str(n))["id"] for n in range(5)]
     voice.cancel(ids[0], "Not wanted.")
@@ -81,7 +101,7 @@ def test_what_is_wrong_is_told_by_field_and_as_it_is(voice):
     assert "no job type" in str(refused(voice.submit, "unheard-of", HELLO).errors)
 
 
-def test_what_is_not_there_or_not_ones_own_is_not_found(voice, web, note):  # noqa: F811
+def test_what_is_not_there_or_not_ones_own_is_not_found(voice, web, note):
     other = VOICES["curl"](web.url, token_of(person("mail", "Integrations")))
     theirs = other.submit("note", HELLO)["id"]
     for job in (str(uuid.uuid4()), theirs):
@@ -91,7 +111,7 @@ def test_what_is_not_there_or_not_ones_own_is_not_found(voice, web, note):  # no
     assert voice.jobs() == []
 
 
-def test_a_token_that_is_none_is_refused(voice, web):  # noqa: F811
+def test_a_token_that_is_none_is_refused(voice, web):
     with_another = type(voice)(web.url, "0" * 64)
     no = refused(with_another.jobs)
     assert (no.status, "token" in no.detail.lower()) == (401, True)
@@ -141,30 +161,25 @@ def until(holds: Callable[[], object]) -> None:
 
 
 def test_waiting_goes_on_when_the_server_is_started_again(
-    web: Web,  # noqa: F811
-    shop,
-    note,
-    courier,
-    ann,
-    caplog,
-    monkeypatch,
+    other_process_env, shop, note, courier, ann, caplog, monkeypatch
 ):
     monkeypatch.setattr(client, "BACKOFF", (0.1, 0.5))
     caplog.set_level(logging.WARNING, "bgreview.client")
-    job, ours, theirs = submit(shop), [], []
-    where = web.url, token_of(shop), str(job.public_id)
+    job, ours, theirs, port = submit(shop), [], [], free_port()
+    where = f"http://127.0.0.1:{port}", token_of(shop), str(job.public_id)
     with ThreadPoolExecutor(2) as threads:
-        waits = [
-            threads.submit(watch, *where, ours),
-            threads.submit(watch_async, *where, theirs),
-        ]
-        until(lambda: ours == theirs == ["queued"])
-        web.kill()
-        until(lambda: caplog.text.count("no answer") > 2)
+        with serving(other_process_env, port=port) as web:
+            waits = [
+                threads.submit(watch, *where, ours),
+                threads.submit(watch_async, *where, theirs),
+            ]
+            until(lambda: ours == theirs == ["queued"])
+            web.process.kill()
+            until(lambda: caplog.text.count("no answer") > 2)
         review = Review.objects.get(job=bring_to("awaiting_review", job, courier))
-        web.start()
-        until(lambda: ours == theirs == ["queued", "awaiting_review"])
-        reject(review, by=ann, seen=seen(review), comment="No.")
-        for each in waits:
-            each.result(PATIENCE)
+        with serving(other_process_env, port=port):
+            until(lambda: ours == theirs == ["queued", "awaiting_review"])
+            reject(review, by=ann, seen=seen(review), comment="No.")
+            for each in waits:
+                each.result(PATIENCE)
     assert ours == theirs == ["queued", "awaiting_review", "rejected"]

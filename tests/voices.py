@@ -7,7 +7,6 @@ each of them: JSON as the API sends it, and `Refused` where it says no.
 import asyncio
 import json
 import subprocess
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -58,8 +57,10 @@ class Curl:
         return self._said(f"jobs/{job}/")
 
     def wait(self, job: str) -> JSON:
-        while (found := self._said(f"jobs/{job}/"))["finished_at"] is None:
-            time.sleep(0.1)
+        found = self._said(f"jobs/{job}/")
+        while found["finished_at"] is None:
+            known = f"timeout=20&revision={found['revision']}"
+            found = self._said(f"jobs/{job}/wait/?{known}")
         return found
 
     def jobs(self, **only: Any) -> list[JSON]:

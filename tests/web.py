@@ -31,9 +31,11 @@ class Web:
 
 
 @contextmanager
-def serving(env: Mapping[str, str], logs: Path | None = None) -> Iterator[Web]:
+def serving(
+    env: Mapping[str, str], logs: Path | None = None, port: int = 0
+) -> Iterator[Web]:
     """uvicorn with our application, in one process, until the block is left."""
-    port = free_port()
+    port = port or free_port()
     command = [
         *[str(Path(sys.executable).with_name("uvicorn")), "bgreview.asgi:application"],
         *["--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"],
