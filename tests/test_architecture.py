@@ -174,6 +174,13 @@ def test_settings_are_never_guessed():
     assert places(guesses) == []
 
 
+def test_nothing_is_written_as_csv():
+    """So no formula gets into a spreadsheet; who adds that has to disarm = + - @."""
+    written = re.compile(r"csv\.(?:Dict)?[Ww]riter|text/csv|\.to_csv\b")
+    found = [path for path in PRODUCTION if written.search((ROOT / path).read_text())]
+    assert found == []
+
+
 INLINE = {
     "a script": re.compile(r"<script\b(?![^>]*\bsrc=)", re.IGNORECASE),
     "a style": re.compile(r"<style\b|\sstyle\s*=", re.IGNORECASE),

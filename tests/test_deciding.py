@@ -230,6 +230,28 @@ def test_forged_forms_do_nothing(review, ann, verb, args):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_double_click_whose_two_posts_come_at_once_decides_once(
+    committed_review, ann
+):
+    reviews = reviews_like(with_terms(committed_review, approvals=2), rounds(16))
+    clients = [browser(ann), browser(ann)]
+    given = [{"verdict": "approve", "seen": seen(one)} for one in reviews]
+
+    def post(client: Client, one: Review, sent: dict[str, str]) -> Any:
+        return client.post(path_to("reviews_review_decide", one.pk), sent)
+
+    rows = list(zip(reviews, given, strict=True))
+    answers = at_once(
+        *[[partial(post, client, *row) for row in rows] for client in clients]
+    )
+
+    for one, both in zip(reviews, answers, strict=True):
+        assert [answer.status_code for answer in both] == [302, 302]
+        assert Decision.objects.filter(review=one).count() == 1
+        assert broken_links(Job.objects.get(pk=one.job_id)) == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_who_decide_at_once_through_their_pages_one_wins(
     committed_review, ann, bob
 ):

@@ -11,6 +11,8 @@ from jobs.services.verify import broken_links
 from reviews.models import Check, Decision, Delivery, Review, ReviewPolicy
 from reviews.services.decide import StalePage, approve, reject
 from reviews.services.edit import LONGEST, edit_result
+from reviews.services.ready import what_is_missing
+from reviews.services.verdicts import set_verdict
 from tests.house import (
     bring_to,
     job_type,
@@ -127,6 +129,28 @@ def test_citations_move_along_or_are_detached(tea, ann):
     assert (second.start, second.end, second.quote) == (0, 0, "It is green in Japan.")
     assert [c.moved_from.position for c in (first, second)] == [1, 2]
     assert {c.moved_from.result for c in (first, second)} == {tea.result}
+
+
+def test_what_moved_along_keeps_its_verdicts_and_what_is_detached_wants_one(
+    tea, ann, bob
+):
+    with_terms(tea, checks_citations=True)
+    tea.checks.update(passed=True)
+    for who in (ann, bob):
+        for citation in tea.result.citations.all():
+            page = seen(Review.objects.get())
+            set_verdict(tea, citation, "supports", by=who, seen=page)
+
+    edit(Review.objects.get(), ann, TEXT.replace("green", "best"))
+
+    review = Review.objects.get()
+    kept = review.verdicts.filter(citation__result=review.result)
+    assert sorted(kept.values_list("citation__position", "by__username")) == [
+        (1, "ann"),
+        (1, "bob"),
+    ]
+    assert "citation 2 has no verdict" in what_is_missing(review)
+    assert review.verdicts.count() == 6
 
 
 def test_what_was_detached_once_is_never_attached_again(tea, ann):

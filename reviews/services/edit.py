@@ -15,7 +15,7 @@ from jobs.policy.moving import Mover, Span
 from jobs.policy.outcomes import Flag
 from jobs.services.observe import validator_of
 from jobs.services.submit import InvalidInput, check_value
-from reviews.models import Review
+from reviews.models import CitationVerdict, Review
 from reviews.services.checks import renew_checks
 from reviews.services.decide import LONGEST_COMMENT
 from reviews.services.seen import as_seen, outdate_pages
@@ -42,7 +42,8 @@ def edit_result(
         raise InvalidInput(errors)
     now = timezone.now()
     edited = _store_version(base, content, by, now)
-    Citation.objects.bulk_create(_moved_citations(base, edited))
+    moved = Citation.objects.bulk_create(_moved_citations(base, edited))
+    CitationVerdict.objects.bulk_create(_kept_verdicts(review, moved))
     review.result = edited
     review.save(update_fields=["result"])
     renew_checks(review, now)
@@ -93,6 +94,22 @@ def _moved_citations(base: Result, edited: Result) -> list[Citation]:
         return []
     mover = Mover(base.content, edited.content)
     return [_moved(old, edited, mover) for old in base.citations.all()]
+
+
+def _kept_verdicts(review: Review, moved: list[Citation]) -> list[CitationVerdict]:
+    """What people found of passages that still stand; of detached ones all is open."""
+    standing = {new.moved_from_id: new for new in moved if not new.is_detached}
+    found = review.verdicts.filter(citation__in=standing)
+    return [
+        CitationVerdict(
+            review=review,
+            citation=standing[old.citation_id],
+            verdict=old.verdict,
+            by_id=old.by_id,
+            at=old.at,
+        )
+        for old in found
+    ]
 
 
 def _moved(old: Citation, edited: Result, mover: Mover) -> Citation:
