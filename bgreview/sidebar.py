@@ -90,6 +90,7 @@ PLACES: dict[str, list[Place]] = {
             "admin:jobs_startlimit_changelist",
             ("jobs.view_startlimit",),
         ),
+        Place("Prices", "prices", "admin:jobs_price_changelist", ("jobs.view_price",)),
         Place("Sweeps", "sweeps", "admin:jobs_sweep_changelist", ("jobs.view_sweep",)),
         Place(
             "Webhooks in",

@@ -440,6 +440,7 @@ DETAIL = BRIEF | {
     "deadline_seconds",
     "attempt_seconds",
     "callback_url",
+    "cost",
     "legal_hold",
     "erased_at",
     "progress",
@@ -613,6 +614,8 @@ def test_who_may_see_it_unapproved_is_told_that_it_is(
     assert said.keys() == {
         "version",
         "approved",
+        "author",
+        "edited_from",
         "content",
         "content_sha256",
         "flags",
@@ -903,10 +906,10 @@ def test_a_job_and_its_parts_ask_few_questions(
     operator.get(JOBS)
 
     for part, most in [
-        ("", 7),
+        ("", 8),
         ("result/", 8),
         ("evidence/", 6),
-        ("attempts/", 6),
+        ("attempts/", 7),
         ("events/", 6),
     ]:
         with django_assert_max_num_queries(most):

@@ -15,6 +15,7 @@ from jobs.explain import explain
 from jobs.models import Attempt, Job, RawResponse, Result
 from jobs.policy.failures import FailureClass
 from jobs.rendering import render_value
+from jobs.services.costs import with_costs
 from jobs.services.progress import progress_of
 from jobs.services.rendered import html_of
 from jobs.services.retry import why_not_retry
@@ -74,10 +75,10 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def attempts_of(job: Job) -> QuerySet[Attempt]:
-    """Its runs with their evidence, as every page shows them."""
-    rows = job.attempts.order_by("number").select_related("follows")
-    return rows.prefetch_related("traces", "tool_calls")
+def attempts_of(job: Job) -> list[Attempt]:
+    """Its runs with evidence and cost, as every page shows them."""
+    rows = job.attempts.order_by("number").select_related("follows", "job__version")
+    return with_costs(rows.prefetch_related("traces", "tool_calls"))
 
 
 def _results(job: Job, sees_all: bool) -> list[dict[str, Any]]:

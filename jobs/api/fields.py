@@ -1,5 +1,6 @@
 """Fields that take what they say and nothing like it."""
 
+from decimal import ROUND_HALF_UP
 from typing import Any
 
 from rest_framework import serializers
@@ -32,6 +33,20 @@ class Seconds(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Dollars(serializers.DecimalField):
+    """An amount as text, exact to a millionth; null where it is not known."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            read_only=True,
+            allow_null=True,
+            max_digits=20,
+            decimal_places=6,
+            rounding=ROUND_HALF_UP,
+            **options,
+        )
 
 
 class Metadata(serializers.DictField):

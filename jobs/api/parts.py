@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from jobs.api.fields import Dollars
 from jobs.models import Attempt, Citation, EvidenceTrace, JobEvent, Result
 
 
@@ -67,12 +68,16 @@ class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):
 
 
 class AttemptView(serializers.ModelSerializer[Attempt]):
-    """`input`: where it was not the job's; `follows`: whose response it continues."""
+    """`input`: where it was not the job's; `follows`: whose response it continues.
+
+    `cost`: of its tokens, in dollars, where its model has a price.
+    """
 
     input = serializers.JSONField()
     follows = serializers.IntegerField(
         source="follows.number", default=None, allow_null=True
     )
+    cost = Dollars()
 
     class Meta:
         model = Attempt
@@ -97,6 +102,7 @@ class AttemptView(serializers.ModelSerializer[Attempt]):
             "input_tokens",
             "output_tokens",
             "total_tokens",
+            "cost",
         )
 
 

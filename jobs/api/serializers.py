@@ -7,9 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from jobs.api.fields import Metadata, Seconds, StrictSerializer, Text
+from jobs.api.fields import Dollars, Metadata, Seconds, StrictSerializer, Text
 from jobs.explain import explain
 from jobs.models import Attempt, Job, JobTypeVersion
+from jobs.services.costs import total_cost, with_costs
 from jobs.services.progress import progress_of
 from jobs.services.submit import LONGEST_DEADLINE, TITLE
 
@@ -92,6 +93,7 @@ class JobDetail(JobBrief):
 
     progress = serializers.SerializerMethodField()
     attempt = serializers.SerializerMethodField()
+    cost = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     next_action = serializers.SerializerMethodField()
     waiting = serializers.SerializerMethodField()
@@ -110,6 +112,7 @@ class JobDetail(JobBrief):
             "erased_at",
             "progress",
             "attempt",
+            "cost",
             "failure",
             "next_action",
             "waiting",
@@ -118,6 +121,8 @@ class JobDetail(JobBrief):
 
     def to_representation(self, instance: Job) -> dict[str, Any]:
         self._explained = explain(instance)
+        rows = instance.attempts.select_related("job__version").order_by("number")
+        self._attempts = with_costs(rows)
         return super().to_representation(instance)
 
     @extend_schema_field(JSON_OBJECT)
@@ -126,7 +131,7 @@ class JobDetail(JobBrief):
 
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_attempt(self, job: Job) -> dict[str, Any] | None:
-        attempts = list(job.attempts.order_by("number"))
+        attempts = self._attempts
         if not attempts:
             return None
         last = attempts[-1]
@@ -138,6 +143,12 @@ class JobDetail(JobBrief):
             "retries": retries,
             "revisions": revisions,
         }
+
+    @extend_schema_field(Dollars())
+    def get_cost(self, job: Job) -> str | None:
+        """Of the tokens of all attempts, in dollars, where their model has a price."""
+        total = total_cost(self._attempts)
+        return None if total is None else Dollars().to_representation(total)
 
     @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
     def get_failure(self, job: Job) -> dict[str, str] | None:

@@ -24,6 +24,7 @@ from jobs.kit.rights import require
 from jobs.models import EvidenceTrace, Job, JobTypeVersion
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
+from jobs.services.costs import with_costs
 from jobs.services.retry import retry_job
 from jobs.services.submit import InvalidInput, submit_job
 
@@ -121,7 +122,8 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
     @action(detail=True, pagination_class=None, filterset_class=None)
     def attempts(self, request: Request, public_id: str) -> Response:
         """Every run at the provider."""
-        found = self.get_object().attempts.select_related("follows").order_by("number")
+        rows = self.get_object().attempts.select_related("follows", "job__version")
+        found = with_costs(rows.order_by("number"))
         return Response(parts.AttemptView(found, many=True).data)
 
     @extend_schema(responses=parts.EventView(many=True))

@@ -8,6 +8,7 @@ from jobs.models.idempotency_key import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.job_type import JobType, JobTypeVersion
 from jobs.models.pause import Pause
+from jobs.models.price import Price
 from jobs.models.receipt import WebhookReceipt
 from jobs.models.result import Result
 from jobs.models.start_limit import StartLimit
@@ -28,6 +29,7 @@ __all__ = [
     "JobType",
     "JobTypeVersion",
     "Pause",
+    "Price",
     "RawResponse",
     "Result",
     "StartLimit",

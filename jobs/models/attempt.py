@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Self
 
 from django.db import models
@@ -89,6 +90,7 @@ class Attempt(models.Model):
     input_tokens = models.PositiveBigIntegerField(null=True, blank=True)
     output_tokens = models.PositiveBigIntegerField(null=True, blank=True)
     total_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+    cost: Decimal | None = None  # in dollars; jobs.services.costs fills it in
 
     objects = AttemptQuerySet.as_manager()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -34,6 +35,12 @@ def flag_meaning(name: str) -> str:
 def due(at: datetime | None) -> SafeString:
     """A time that turns red once it is past."""
     return looks.moment(at, due=True)
+
+
+@register.filter
+def dollars(amount: Decimal) -> str:
+    """An amount with as many places as tell it: "$1.25", "$0.0042"."""
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
 @register.filter
