@@ -2,6 +2,7 @@
 
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bgreview.settings")
@@ -11,4 +12,5 @@ from bgreview.body_limit import limit_body  # noqa: E402  (settings first)
 from jobs.api.waiting import Waiting  # noqa: E402
 from jobs.webhooks import LARGEST, PATH  # noqa: E402
 
-application = Waiting(limit_body(django_application, path=PATH, most=LARGEST))
+limits = {PATH: LARGEST, "/api/": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+application = Waiting(limit_body(django_application, limits))

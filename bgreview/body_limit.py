@@ -14,13 +14,15 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def limit_body(app: App, *, path: str, most: int) -> App:
-    """The same application, reading no more than this from whoever posts there."""
+def limit_body(app: App, limits: Mapping[str, int]) -> App:
+    """The same application, reading no more than this of what is sent below there."""
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == path:
-            body = LimitedBody(most, _announced(scope), receive, send)
-            receive, send = body.receive, body.send
+        path = scope["path"] if scope["type"] == "http" else ""
+        for prefix, most in limits.items():
+            if path.startswith(prefix):
+                body = LimitedBody(most, _announced(scope), receive, send)
+                receive, send = body.receive, body.send
         await app(scope, receive, send)
 
     return limited

@@ -1,5 +1,6 @@
 """What must be set before anything starts."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.utils.module_loading import import_string
 from jobs.kit.handlers import why_unfit
 from jobs.provider.webhook_secrets import SHORTEST, is_real
 
+RATE = re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)")
 PROVIDERS = ("openai", "sandbox")
 
 
@@ -81,6 +83,20 @@ def _is_callable(name: str) -> bool:
         return callable(import_string(name))
     except ImportError:
         return False
+
+
+@register(Tags.compatibility)
+def rate_is_one(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """How often the API may be asked can be understood."""
+    if not settings.API_RATE or RATE.fullmatch(settings.API_RATE):
+        return []
+    return [
+        Error(
+            f"API_RATE is {settings.API_RATE!r}.",
+            hint="Say 20/second, 1200/minute or 9000/hour; empty: as often as wanted.",
+            id="bgreview.E009",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

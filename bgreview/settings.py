@@ -169,6 +169,16 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "jobs.kit.problems.problem_response",
+    "URL_FORMAT_OVERRIDE": None,
+}
+# How often one token may ask, in each web process; empty: as often as it likes.
+API_RATE = env.str("API_RATE", default="1200/minute")
+# What was asked when, per token: in the memory of each process.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "bgreview",

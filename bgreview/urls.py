@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views import defaults
 from django.views.generic import RedirectView
 from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -9,9 +10,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from bgreview import health
 from jobs import webhooks
 from jobs.api import urls as jobs_api
-from jobs.kit.problems import not_found
+from jobs.kit.problems import not_found, problem_or
 from reviews.api import urls as reviews_api
 
+handler400 = problem_or(400, defaults.bad_request)
+handler403 = problem_or(403, defaults.permission_denied)
+handler500 = problem_or(500, defaults.server_error)
 docs = SpectacularSwaggerSplitView.as_view(template_name="api_docs.html")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -24,6 +24,7 @@ FIXTURES = {"db", "transactional_db", "live_server"}  # those that open the data
 # Every variable that settings.py reads: what is set here cannot come from a
 # developer's .env, neither in this process nor in those that tests start.
 ENVIRONMENT = {
+    "API_RATE": "",
     "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
     "CSRF_TRUSTED_ORIGINS": "",
     "DEBUG": "false",

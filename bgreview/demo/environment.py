@@ -33,6 +33,7 @@ def environment(place: Place) -> dict[str, str]:
     urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
     return {
         "ALLOWED_HOSTS": f"{HOST},localhost",
+        "API_RATE": "1200/minute",
         "CSRF_TRUSTED_ORIGINS": "",
         "DATABASE_URL": _given_database() or f"sqlite:///{quote(str(place.database))}",
         "DEBUG": "false",

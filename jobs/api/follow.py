@@ -51,6 +51,7 @@ class FollowViewSet(ApiViewSet[Job]):
     lookup_value_converter = "uuid"
     pagination_class = None
     filterset_class = None
+    parameters = {"wait": frozenset(WaitOptions().fields)}
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)

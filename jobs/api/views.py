@@ -1,13 +1,10 @@
 """The API of jobs: translate, call one service, translate back."""
 
-from datetime import UTC
 from typing import Any
 
-from django.core.exceptions import ValidationError as Unfit
 from django.db.models import OuterRef, QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -17,6 +14,7 @@ from rest_framework.response import Response
 
 from jobs.api import parts
 from jobs.api import serializers as shapes
+from jobs.api.filters import JobFilter
 from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
 from jobs.kit.problems import Gone
@@ -27,28 +25,6 @@ from jobs.services.check import check_job
 from jobs.services.costs import with_costs
 from jobs.services.retry import retry_job
 from jobs.services.submit import InvalidInput, submit_job
-
-
-def require_times_of_utc(span: slice) -> None:
-    """A moment in year 0 of UTC can be written, and no database be asked for it."""
-    try:
-        [end.astimezone(UTC) for end in (span.start, span.stop) if end]
-    except OverflowError as wrong:
-        raise Unfit("Enter a valid date/time.") from wrong
-
-
-class JobFilter(filters.FilterSet):
-    """What a list of jobs can be narrowed to."""
-
-    status = filters.MultipleChoiceFilter(choices=Job.Status.choices)
-    type = filters.CharFilter(field_name="version__job_type__name")
-    created = filters.IsoDateTimeFromToRangeFilter(
-        field_name="created_at", validators=[require_times_of_utc]
-    )
-
-    class Meta:
-        model = Job
-        fields = ("status", "type", "created")
 
 
 class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Job]):

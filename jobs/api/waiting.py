@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from jobs.api.follow import USUAL
+from jobs.api.throttle import AGAIN
 from jobs.api.watcher import Watcher
 from jobs.kit.problems import problem_answer
 from jobs.models import Job
@@ -144,7 +145,7 @@ class Waiting:
 
         sent: list[bool] = []
         async with self._asking:
-            await self._app({**scope, "bgreview.again": again}, receive, send)
+            await self._app({**scope, AGAIN: again}, receive, send)
         return answer
 
     def _end_with_the_server(self) -> None:

@@ -1,11 +1,14 @@
 """Lists by cursor: right while rows arrive, and as fast on page 1,000 as on page 1."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+
+WHOLE = re.compile("[0-9]{1,9}")
 
 
 class NewestFirst(CursorPagination):
@@ -15,6 +18,17 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def get_page_size(self, request: Request) -> int:
+        """DRF would take 50 for whatever is no number."""
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is None:
+            return self.page_size
+        size = int(asked) if WHOLE.fullmatch(asked) else 0
+        if not 1 <= size <= self.max_page_size:
+            said = f"Give a whole number from 1 to {self.max_page_size}."
+            raise ValidationError({self.page_size_query_param: [said]})
+        return size
 
     def decode_cursor(self, request: Request) -> Any:
         """Refuse here what would only fail in the query: a position that is no time."""

@@ -1,5 +1,6 @@
 """Errors in one shape: RFC 9457 problem details, and what went wrong by field."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -82,6 +83,20 @@ def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """For addresses under /api/ that lead nowhere."""
     return _response(problem(404, f"There is nothing at {request.path}."))
+
+
+def problem_or(code: int, page: Callable[..., HttpResponseBase]) -> Any:
+    """What breaks before any view is reached: a problem under /api/, else a page."""
+
+    @csrf_exempt
+    def answer(
+        request: HttpRequest, exception: Exception | None = None
+    ) -> HttpResponseBase:
+        if request.path_info.startswith("/api/"):
+            return _response(problem(code, HTTPStatus(code).description))
+        return page(request, *([exception] if exception else []))
+
+    return answer
 
 
 def _detail(error: Exception) -> Any:

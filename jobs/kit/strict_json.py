@@ -24,8 +24,9 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Any = None,
     ) -> Any:
+        raw = parser_context["request"].body  # raises beyond the limit
         try:
-            return read_json(stream.read())
+            return read_json(raw)
         except TooDeep as wrong:
             raise ParseError(str(wrong)) from wrong
         except ValueError as wrong:

@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.api.filters import since, until
 from jobs.kit.looks import FLAGS
 from jobs.kit.paging import NewestFirst
 from reviews.api import review_shapes as shapes
@@ -55,13 +56,17 @@ class ReviewFilter(filters.FilterSet):
     type = filters.CharFilter(field_name="job__version__job_type__name")
     requester = filters.CharFilter(field_name="job__requester__username")
     job = filters.UUIDFilter(field_name="job__public_id")
+    opened_after = since("opened_at")
+    opened_before = until("opened_at")
+    due_after = since("due_at")
+    due_before = until("due_at")
     flag = filters.ChoiceFilter(
         choices=[(name, name) for name in FLAGS], method="with_flag"
     )
 
     class Meta:
         model = Review
-        fields = ("state", "part", "type", "requester", "job", "flag")
+        fields: tuple[str, ...] = ()
 
     def filter_queryset(self, queryset: Any) -> Any:
         rows = super().filter_queryset(queryset)

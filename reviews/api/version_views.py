@@ -30,6 +30,7 @@ class VersionViewSet(OneReviewViewSet):
 
     pagination_class = None
     filterset_class = None
+    parameters = {"version": frozenset({AGAINST.name})}
 
     @extend_schema(request=shapes.Edit, responses={201: ReviewDetail})
     @action(detail=True, methods=["post"])
@@ -90,6 +91,7 @@ class VersionViewSet(OneReviewViewSet):
         asked, rows = self.request.query_params.get("against"), self._versions()
         if asked is None:
             return rows.filter(number__lt=found.number).order_by("number").last()
-        if not asked.isdecimal() or not (one := rows.filter(number=asked).first()):
+        is_number = asked.isdecimal() and len(asked) < 10
+        if not is_number or not (one := rows.filter(number=asked).first()):
             raise ValidationError({"against": ["There is no such version."]})
         return one

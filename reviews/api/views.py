@@ -10,12 +10,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.api.filters import since, until
 from jobs.api.serializers import JobDetail, Note
 from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
 from jobs.kit.rights import require
 from jobs.models import Job
 from reviews.api import serializers as shapes
+from reviews.delivery.failures import FailureClass
 from reviews.models import Delivery
 from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
 from reviews.services.decide import RIGHT
@@ -31,10 +33,17 @@ class DeliveryFilter(filters.FilterSet):
     status = filters.MultipleChoiceFilter(choices=Delivery.Status.choices)
     destination = filters.CharFilter(field_name="destination__name")
     job = filters.UUIDFilter(field_name="job__public_id")
+    failure_class = filters.MultipleChoiceFilter(
+        choices=[(each, each) for each in FailureClass]
+    )
+    created_after = since("created_at")
+    created_before = until("created_at")
+    finished_after = since("finished_at")
+    finished_before = until("finished_at")
 
     class Meta:
         model = Delivery
-        fields = ("status", "destination", "job")
+        fields: tuple[str, ...] = ()
 
 
 class DeliveryViewSet(

@@ -59,6 +59,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     return {
         "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite:///{scratch}/db"),
         "WEB_DATABASE_POOL": "true",
+        "API_RATE": "",
         "PROVIDER": "sandbox",
         "SECRET_KEY": "bench-only-0123456789-0123456789-0123456789-0123456789",
         "LOG_LEVEL": "WARNING",
