@@ -33,6 +33,7 @@ from tests.house import (  # noqa: F401  (fixtures)
 from tests.postbox import postbox  # noqa: F401  (a fixture)
 from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401
 from tests.unguarded import unguarded  # noqa: F401  (fixture)
+from tests.web import web  # noqa: F401  (a fixture)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [

@@ -7,9 +7,8 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -19,21 +18,12 @@ from bgreview.processes import free_port
 from jobs.models import ApiToken, Job
 from reviews.models import Review
 from reviews.services.decide import approve, reject
-from tests import databases
 from tests.house import PATIENCE, bring_to, person, seen, submit
 from tests.voices import VOICES, Refused, Voice
-from tests.web import Web, serving
+from tests.web import serving
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 HELLO = {"text": "Say hello."}
-
-
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
-    with django_db_blocker.unblock():
-        env = {"DATABASE_URL": databases.url_for_others()}
-    with serving(env) as web:
-        yield web
 
 
 def token_of(user) -> str:

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from bgreview.processes import Processes, free_port
+from tests.databases import url_for_others
 
 STARTED = 30  # seconds to answer for the first time
 
@@ -49,6 +52,15 @@ def serving(
             assert process.poll() is None, "the web server ended"
             assert time.monotonic() < until, "the web server does not answer"
             time.sleep(0.05)
+        yield web
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
+    """One for all tests that only talk to it; it sees what they have committed."""
+    with django_db_blocker.unblock():
+        env = {"DATABASE_URL": url_for_others()}
+    with serving(env) as web:
         yield web
 
 
