@@ -3,7 +3,7 @@
 Each case prepares a review that ann has open, and says what she is told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ import time_machine
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from jobs.models import Citation, Job
@@ -215,6 +216,62 @@ def test_the_back_button_after_a_decision_changes_nothing(review, ann):
     assert "ann was first: approved" in told(back)
     assert "No!" in back.content.decode()
     assert Job.objects.get().status == "approved"
+
+
+def addresses(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        at = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, at)
+        else:
+            yield at, pattern.callback
+
+
+def test_no_page_of_ours_takes_forged_forms():
+    """Only what knows no session may be posted to without a token against forgery."""
+    exempt = {
+        at
+        for at, view in addresses(get_resolver().url_patterns)
+        if getattr(view, "csrf_exempt", False)
+    }
+    for_programs = ("api/", "^api", "webhooks/")
+    assert [at for at in exempt if not at.startswith(for_programs)] == []
+
+
+BY_POST_ALONE = [
+    ("decide", ()),
+    ("edit", ()),
+    ("claim", ()),
+    ("release", ()),
+    ("renew", ()),
+    ("check", (1,)),
+    ("verdict", (1,)),
+    ("change_judged", (1,)),
+    ("bulk", None),
+]
+
+
+@pytest.mark.parametrize(("verb", "args"), BY_POST_ALONE)
+def test_a_link_decides_nothing(review, ann, verb, args):
+    with_terms(review, checks=[ASK])
+    before = Review.objects.values().get(), Job.objects.values().get()
+    query = {
+        "seen": seen(review),
+        "verdict": "approve",
+        "passed": "yes",
+        "finding": "supports",
+        "done": "yes",
+        "content": "Other words.",
+        "selected": review.pk,
+        f"seen_{review.pk}": seen(review),
+    }
+    pks = () if args is None else (review.pk, *args)
+
+    browser(ann).get(path_to(f"reviews_review_{verb}", *pks), query)
+
+    assert (Review.objects.values().get(), Job.objects.values().get()) == before
+    assert not Decision.objects.exists()
+    assert Review.objects.get().checks.get().passed is None
 
 
 @pytest.mark.parametrize(
