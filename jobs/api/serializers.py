@@ -48,12 +48,13 @@ class Submission(StrictSerializer):
             )
         return attrs
 
-    def as_sent(self, errors: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Errors under the names the sender used: of a prompt, there is but one."""
-        if "prompt" not in self.initial_data:
-            return errors
-        names = {"type": "prompt", "input": "prompt", "input.prompt": "prompt"}
-        return {names.get(name, name): said for name, said in errors.items()}
+
+def as_sent(given: Any, errors: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Errors under the names the sender used: of a prompt, there is but one."""
+    if "prompt" not in given:
+        return errors
+    names = {"type": "prompt", "input": "prompt", "input.prompt": "prompt"}
+    return {names.get(name, name): said for name, said in errors.items()}
 
 
 class JobBrief(serializers.ModelSerializer[Job]):

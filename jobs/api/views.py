@@ -59,7 +59,9 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
                 **wanted,
             )
         except InvalidInput as invalid:
-            raise ValidationError(said.as_sent(invalid.errors)) from invalid
+            raise ValidationError(
+                shapes.as_sent(request.data, invalid.errors)
+            ) from invalid
         return self._shown(job, 201)
 
     @extend_schema(responses={200: shapes.JobDetail, 304: None})

@@ -1,7 +1,7 @@
 """Submitting: check it against its type, store it, have the sweep find it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -20,12 +20,12 @@ LONGEST_DEADLINE = 30 * 86_400  # seconds
 TITLE = 200  # characters; Job.title
 LONGEST_URL = 2_000  # characters; Job.callback_url
 MOST_ERRORS = 50
-CallbackCheck = Callable[[str], str]
+CallbackCheck = Callable[[Collection[str]], Mapping[str, str]]
 _callback_checks: list[CallbackCheck] = []
 
 
 def checks_callbacks(check: CallbackCheck) -> CallbackCheck:
-    """Register who says why a URL may not be called back; empty: it may."""
+    """Register who says of some URLs which may not be called back, and why."""
     if check not in _callback_checks:
         _callback_checks.append(check)
     return check
@@ -56,26 +56,33 @@ def submit_job(
     version = _version(type_name)
     errors = check_input(version, given)
     limits = {"attempt_seconds": attempt_seconds, "deadline_seconds": deadline_seconds}
-    errors |= _check_rest(title, metadata or {}, limits)
-    if errors := errors | _check_callback(callback_url):
+    errors |= check_rest(title, metadata or {}, limits)
+    if errors := errors | check_callbacks([callback_url]).get(callback_url, {}):
         raise InvalidInput(errors)
     now = timezone.now()
-    seconds = deadline_seconds or version.deadline_seconds
-    job = Job.objects.create(
+    job = Job(
         version=version,
         title=title,
         input=given,
         metadata=metadata or {},
         callback_url=callback_url,
         requester=by,
-        created_at=now,
-        wake_at=now,
         **limits,
-        deadline_at=now + timedelta(seconds=seconds),
+        **times(version, deadline_seconds, now),
     )
+    job.save(force_insert=True)
     submitted = Line(job.history, "status", became=job.status)
     add_events([submitted], actor=name_of(by), now=now)
     return job
+
+
+def times(
+    version: JobTypeVersion, deadline_seconds: int | None, now: datetime
+) -> dict[str, datetime]:
+    """When a new job is made, is looked at first, and is given up."""
+    seconds = deadline_seconds or version.deadline_seconds
+    deadline = now + timedelta(seconds=seconds)
+    return {"created_at": now, "wake_at": now, "deadline_at": deadline}
 
 
 def check_input(version: JobTypeVersion, given: Any) -> dict[str, list[str]]:
@@ -159,9 +166,10 @@ def _sentence(error: ValidationError) -> str:
     return f"This does not satisfy {error.validator}."
 
 
-def _check_rest(
+def check_rest(
     title: str, metadata: dict[str, str], limits: dict[str, int | None]
 ) -> dict[str, list[str]]:
+    """What is wrong with the other fields of a submission."""
     errors = _by_field([*flaws(title, "title"), *flaws(metadata, "metadata")])
     if len(title) > TITLE:
         errors["title"] = [f"This must have at most {TITLE} characters."]
@@ -171,13 +179,13 @@ def _check_rest(
     return errors
 
 
-def _check_callback(url: str) -> dict[str, list[str]]:
-    if not url:
-        return {}
-    if len(url) > LONGEST_URL:
-        said = [f"This must have at most {LONGEST_URL} characters."]
-    else:
-        said = [why for check in _callback_checks if (why := check(url))]
+def check_callbacks(urls: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """What is wrong with each of these, as errors; those that will do are left out."""
+    wanted = set(urls) - {""}
+    long = {url for url in wanted if len(url) > LONGEST_URL}
+    why = dict.fromkeys(long, f"This must have at most {LONGEST_URL} characters.")
+    for check in _callback_checks:
+        why |= check(wanted - why.keys())
     if not _callback_checks:
-        said = ["No callbacks are sent from here."]
-    return {"callback_url": said} if said else {}
+        why |= dict.fromkeys(wanted, "No callbacks are sent from here.")
+    return {url: {"callback_url": [said]} for url, said in why.items()}

@@ -1,5 +1,7 @@
 """Status events for whoever asked: where they may go, and writing them down."""
 
+from collections.abc import Collection
+
 import structlog
 
 from jobs.models import Job, JobEvent
@@ -22,28 +24,42 @@ TOLD = {
 }
 
 
-def why_not_call_back(url: str) -> str:
-    """Why nothing is sent to this URL; empty when it lies under a destination."""
-    try:
-        plain(url)
-    except Forbidden as error:
-        return str(error)
-    if destination_for(url) is None:
-        return "It does not lie under a destination that takes callbacks."
-    return ""
+Takers = list[tuple[str, Destination]]
+
+
+def why_not_call_back(urls: Collection[str]) -> dict[str, str]:
+    """Which of these nothing is sent to, and why: those under no destination."""
+    takers = _takers() if urls else []
+    return {url: why for url in urls if (why := _why_not(url, takers))}
 
 
 def destination_for(url: str) -> Destination | None:
     """Which active destination takes callbacks there: the one nearest to it."""
-    takers = Destination.objects.filter(
+    return _nearest(url, _takers())
+
+
+def _takers() -> Takers:
+    """Those that take callbacks, with the address of each."""
+    rows = Destination.objects.filter(
         kind=Destination.Kind.WEBHOOK, is_active=True, takes_callbacks=True
     )
-    found = [
-        (len(version.address), destination)
-        for destination in takers.order_by("pk")
-        if (version := destination.current) and lies_under(url, version.address)
-    ]
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+    found = [(each.current, each) for each in rows.order_by("pk")]
+    return [(version.address, each) for version, each in found if version]
+
+
+def _nearest(url: str, takers: Takers) -> Destination | None:
+    found = [taker for taker in takers if lies_under(url, taker[0])]
+    return max(found, key=lambda taker: len(taker[0]))[1] if found else None
+
+
+def _why_not(url: str, takers: Takers) -> str:
+    try:
+        plain(url)
+    except Forbidden as error:
+        return str(error)
+    if _nearest(url, takers) is None:
+        return "It does not lie under a destination that takes callbacks."
+    return ""
 
 
 def url_for(version: DestinationVersion, job: Job) -> str:
