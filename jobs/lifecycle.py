@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from jobs.kit.canonical import digest_of, sha256_hex
 from jobs.kit.rights import SYSTEM
+from jobs.kit.rows import write_rows
 
 job_moved = Signal()
 """Sent with `job` and `event`, inside the transaction of the move."""
@@ -120,9 +121,8 @@ def _update(was: str, moves: list[Move], now: datetime) -> None:
     model = type(moves[0].row)
     revisions = [move.row.revision for move in moves]
     fields = set().union(*(_set(move, now) for move in moves))
-    changed = model._default_manager.filter(model.MOVABLE, status=was).bulk_update(
-        [move.row for move in moves], sorted(fields)
-    )
+    movable = model._default_manager.filter(model.MOVABLE, status=was)
+    changed = write_rows(movable, [move.row for move in moves], sorted(fields))
     if changed != len(moves):
         names = ", ".join(str(move.row) for move in moves)
         raise MoveRefused(f"{names}: no longer {was}, someone else moved it first")
@@ -190,6 +190,11 @@ def add_events(
 
 
 def _heads(model: Any, job_ids: set[int]) -> dict[int, tuple[int, str]]:
+    """Where the chain of each job ends: sequence number and digest."""
+    if len(job_ids) == 1:  # which is what comes most, and much sooner put into words
+        (job_id,) = job_ids
+        chain = model.objects.filter(job=job_id).order_by("-seq")
+        return {job_id: head for head in chain.values_list("seq", "digest")[:1]}
     last = model.objects.filter(job=OuterRef("job")).order_by("-seq")
     rows = model.objects.filter(job__in=job_ids).values("job").annotate(top=Max("seq"))
     rows = rows.annotate(head=Subquery(last.values("digest")[:1]))

@@ -7,6 +7,7 @@ than a job at a time, and one transaction holds all of it.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from jobs.kit.rows import write_rows
 from jobs.lifecycle import Line, Move, add_events, move_all
 from jobs.models import (
     Attempt,
@@ -55,8 +56,9 @@ class Batch:
 
     def write(self) -> None:
         """All of it, in the order in which the rows need each other."""
-        Attempt.objects.bulk_update(self.attempts, ATTEMPT_FIELDS)
-        Job.objects.bulk_update(self.rescheduled, ["wake_at", "steps", "revision"])
+        write_rows(Attempt.objects.all(), self.attempts, ATTEMPT_FIELDS)
+        again = ["wake_at", "steps", "revision"]
+        write_rows(Job.objects.all(), self.rescheduled, again)
         Result.objects.bulk_create(self.results)
         Citation.objects.bulk_create(self.citations)
         EvidenceTrace.objects.bulk_create(self.traces)

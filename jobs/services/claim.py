@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from jobs.kit.rows import write_rows
 from jobs.models import Attempt, Job, Pause
 from jobs.models.job import JobQuerySet
 from jobs.services.errands import LEASE, Errand, Kind
@@ -65,11 +66,13 @@ def claim_unsettled(room: int) -> list[Errand]:
 
 @transaction.atomic
 def _end_overdue(due: JobQuerySet, now: datetime) -> None:
-    if due.overdue(now).exists():
-        end_overdue(_locked(due.overdue(now), 100), now)
-    waiting = due.filter(status=Status.REQUIRES_ACTION).exclude(answer_themselves())
+    overdue = due.overdue(now)
+    if overdue.exists():
+        end_overdue(_locked(overdue, 100), now)
+    waiting = due.filter(status=Status.REQUIRES_ACTION)
     if waiting.exists():
-        end_unanswered_calls(_locked(waiting, 100), now)
+        unanswered = waiting.exclude(answer_themselves())
+        end_unanswered_calls(_locked(unanswered, 100), now)
 
 
 @transaction.atomic
@@ -112,7 +115,7 @@ def _count_lost(jobs: list[Job], now: datetime) -> list[Job]:
     for job in lost:
         job.lost_leases, job.lease_until = job.lost_leases + 1, None
     if lost:
-        Job.objects.bulk_update(lost, ["lost_leases", "lease_until"])
+        write_rows(Job.objects.all(), lost, ["lost_leases", "lease_until"])
     poisoned = [job for job in lost if job.lost_leases >= POISON]
     end_poisoned(poisoned, now)
     return [job for job in jobs if job not in poisoned]

@@ -56,8 +56,8 @@ class Request:
 
 def draft_requests(result: Result) -> list[Request]:
     """What an approval now would send: one for each destination of the job's type."""
-    job_type = result.job.version.job_type
-    going = job_type.destinations.filter(is_active=True).order_by("pk")
+    of_its_type = Destination.objects.filter(job_types__versions__jobs=result.job_id)
+    going = of_its_type.filter(is_active=True).order_by("pk")
     drafts = [draft_request(destination, result) for destination in going]
     return [draft for draft in drafts if draft]
 

@@ -71,9 +71,8 @@ def as_seen(review: Review, by: User, seen: str) -> tuple[Review, Seen]:
 def locked(review: Review) -> Review:
     """As it is now; its job is the lock."""
     (job,) = lock(Job.objects.filter(pk=review.job_id).select_related("version"))
-    rows = Review.objects.select_related("result__job__version", "claimed_by")
-    review = rows.get(pk=review.pk)
-    review.job = job
+    review = Review.objects.select_related("result", "claimed_by").get(pk=review.pk)
+    review.job = review.result.job = job
     return review
 
 
