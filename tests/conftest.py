@@ -11,10 +11,11 @@ from datetime import timedelta
 
 import pytest
 from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from jobs.services import liveness
 from reviews.services import plan
-from tests import append_only, databases
+from tests import append_only, databases, migrated
 from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
@@ -62,6 +63,18 @@ def pytest_collection_finish() -> None:
 def django_db_keepdb() -> bool:
     """Dropping is left to `databases.py`, which no open connection can refuse."""
     return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> None:
+    """The test database: migrated, or a copy of one that was."""
+    cache = request.config.cache.mkdir("migrated")
+    with django_db_blocker.unblock(), migrated.copied(databases.server(), cache):
+        request.getfixturevalue("django_db_setup")
 
 
 @pytest.fixture(scope="session", autouse=True)

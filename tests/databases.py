@@ -19,6 +19,7 @@ from django.db import connection, connections
 from tests import postgres
 
 LABEL = pytest.StashKey[str]()  # what the tests run on, for people
+SERVER = "BGREVIEW_TESTS_SERVER"  # where PostgreSQL's databases are made
 FIXTURES = {"db", "transactional_db", "live_server"}  # those that open the database
 
 # Every variable that settings.py reads: what is set here cannot come from a
@@ -89,6 +90,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     name = re.sub(r"\W", "_", scratch.name)
     early_config.add_cleanup(lambda: postgres.drop_databases(server, f"test_{name}"))
     os.environ["DATABASE_URL"] = postgres.with_name(server, name)
+    os.environ[SERVER] = server
 
 
 def pytest_configure() -> None:
@@ -152,6 +154,11 @@ def _depends(item: pytest.Item) -> bool:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {config.stash.get(LABEL, 'as above')}"
+
+
+def server() -> str:
+    """The URL of the PostgreSQL server where databases of tests are made."""
+    return os.environ.get(SERVER, "")
 
 
 def url_for_others() -> str:

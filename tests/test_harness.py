@@ -14,7 +14,7 @@ from django.utils import timezone
 from model_bakery import baker
 
 from jobs.models import JobEvent, JobType
-from tests import standing
+from tests import migrated, standing
 from tests.run import Tally, closing_line, succeeded
 
 ROOT = Path(__file__).parent.parent
@@ -59,6 +59,17 @@ def test_flush_empties_what_only_grows_and_keeps_its_triggers(transactional_db):
             JobEvent.objects.all().delete()
         call_command("flush", interactive=False, verbosity=0)
         assert not JobEvent.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["models.py", "migrations/0002_more.py"])
+def test_a_migrated_database_of_other_code_is_not_copied(tmp_path, monkeypatch, name):
+    app = SimpleNamespace(name="shop", path=tmp_path)
+    monkeypatch.setattr(migrated.apps, "get_app_configs", lambda: [app])
+    before = migrated.digest()
+    assert migrated.digest() == before
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("# something else")
+    assert migrated.digest() != before
 
 
 # ---- standing rows ---------------------------------------------------------------
