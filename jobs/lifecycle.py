@@ -191,16 +191,15 @@ def add_events(
 
 def _heads(model: Any, job_ids: set[int]) -> dict[int, tuple[int, str]]:
     """Where the chain of each job ends: sequence number and digest."""
-    if len(job_ids) == 1:  # which is what comes most, and much sooner put into words
-        (job_id,) = job_ids
-        chain = model.objects.filter(job=job_id).order_by("-seq")
-        return {job_id: head for head in chain.values_list("seq", "digest")[:1]}
-    last = model.objects.filter(job=OuterRef("job")).order_by("-seq")
-    rows = model.objects.filter(job__in=job_ids).values("job").annotate(top=Max("seq"))
-    rows = rows.annotate(head=Subquery(last.values("digest")[:1]))
-    return {
-        job: (top, head) for job, top, head in rows.values_list("job", "top", "head")
-    }
+    events = model.objects.filter(job__in=job_ids)
+    if len(job_ids) == 1:  # comes most, and takes a quarter of the time to put in SQL
+        rows = events.order_by("-seq").values_list("job", "seq", "digest")[:1]
+    else:
+        last = model.objects.filter(job=OuterRef("job")).order_by("-seq")
+        tops = events.values("job").annotate(top=Max("seq"))
+        tops = tops.annotate(head=Subquery(last.values("digest")[:1]))
+        rows = tops.values_list("job", "top", "head")
+    return {job: (seq, digest) for job, seq, digest in rows}
 
 
 def chained(event: Any, last: str) -> str:
