@@ -377,9 +377,17 @@ def take_away(desk: Destination) -> None:
     desk.job_types.clear()
 
 
+def approve_another(desk: Destination) -> None:
+    Job.objects.update(approved_hash="0" * 64)
+
+
 @pytest.mark.parametrize(
     ("meddle", "why"),
-    [(switch_off, "switch it on first"), (take_away, "does not get results")],
+    [
+        (switch_off, "switch it on first"),
+        (take_away, "does not get results"),
+        (approve_another, "not the one that was approved"),
+    ],
 )
 def test_it_says_why_nothing_can_be_sent_there(refused, ann, meddle, why):
     page = look(refused)
