@@ -4,8 +4,6 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Locator, Page
 
-SIZES = {"wide": (1280, 850), "narrow": (390, 844)}
-
 
 def log_in(page: Page, user: User, url: str) -> None:
     """As this user, without the detour over the login page."""

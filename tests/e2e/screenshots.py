@@ -4,7 +4,7 @@
     python -m tests.e2e.screenshots --url http://127.0.0.1:8000 --full
 
 Without the address of a running demo it plays one of its own first. Fails when the
-console has any message, or when a page scrolls sideways.
+console has any message, when a page scrolls sideways, or breaks WCAG 2.2 AA.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bgreview.processes import Processes, free_port
+from tests.e2e.looks import SIZES, barriers
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
@@ -38,7 +39,6 @@ JOB = "Is SQLite in WAL mode enough for our job queue?"
 REVIEWED = "Store future appointments in UTC"
 RECORD = "One of two reading lamps broken"
 LEFT = 6  # jobs that the demo leaves for its visitor
-SIZES = {"wide": (1280, 850), "narrow": (390, 844)}
 ROW = "#result_list tbody th a"
 RETRY = "a[href$='/retry/']"
 # a picture, who looks, the page, and the links to follow from there
@@ -51,6 +51,7 @@ PAGES = [
     ("receipts", "olivia", "/admin/jobs/webhookreceipt/"),
     ("findings", "olivia", "/admin/jobs/finding/"),
     ("limits", "olivia", "/admin/jobs/startlimit/"),
+    ("prices", "olivia", "/admin/jobs/price/"),
     ("choose", "olivia", "/admin/jobs/job/submit/"),
     ("submit", "olivia", "/admin/jobs/job/submit/", ".types a"),
     ("deliveries", "olivia", "/admin/reviews/delivery/"),
@@ -79,6 +80,8 @@ class Photographer:
         content, window = self.page.evaluate(widths)
         if content > window:
             self._note(f"scrolls sideways ({content} > {window})")
+        if found := barriers(self.page):
+            self._note(found)
         path = Path(self.asked.out) / f"{name}-{self.look}.png"
         self.page.screenshot(path=path, full_page=self.asked.full)
 

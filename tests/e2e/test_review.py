@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from jobs.models import Citation, EvidenceTrace, Job
 from reviews.models import CitationVerdict, Decision, Review, Viewing
-from tests.e2e.desk import SIZES, Keyboard, focused, log_in
+from tests.e2e.desk import Keyboard, focused, log_in
+from tests.e2e.looks import SIZES, barriers
 from tests.house import webhook, with_terms
 from tests.test_review_page import rewrite
 
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.browser
 
 CLAIMS = 10
 KEYSTROKES = 25  # what a brief of ten cited claims may cost at most
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 QUEUE = "/admin/reviews/review/"
 
 
@@ -221,5 +220,4 @@ def test_no_page_breaks_wcag_2_2_aa(
         desk.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
         for scheme in ("light", "dark"):
             desk.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found = Axe().run(desk, options={"runOnly": STANDARD})
-            assert found.violations_count == 0, found.generate_report()
+            assert barriers(desk) == ""
