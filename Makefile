@@ -17,7 +17,7 @@ SEEDS := $(shell date +%s)+100
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test fuzz mutants lint format screenshots chaos bench
+.PHONY: help demo run test fuzz mutants lint format schema screenshots chaos bench
 
 help: ## List these commands
 	@awk -F ': .*## |## ' '/^[a-z]+:.*## / { split($$0, target, ":"); \
@@ -53,6 +53,9 @@ lint: $(DEV) ## Check style, types, imports, migrations and settings
 format: $(DEV) ## Lay the code out, and mend what can be mended by itself
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+schema: $(DEV) ## Write docs/openapi.yaml anew, unless that would break programs
+	@$(PRODUCTION) $(PYTHON) -m tests.contract
 
 screenshots: $(DEV) $(BROWSER) ## Take the pictures of every page
 	$(PYTHON) -m tests.e2e.screenshots

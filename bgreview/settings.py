@@ -188,6 +188,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "bgreview.openapi.complete",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatus": "jobs.models.job.Status",
         "DeliveryStatus": "reviews.models.delivery.Status",

@@ -26,7 +26,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Seconds(serializers.IntegerField):
+class Whole(serializers.IntegerField):
     """A whole number, neither "60" nor 60.0."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -47,6 +47,15 @@ class Dollars(serializers.DecimalField):
             rounding=ROUND_HALF_UP,
             **options,
         )
+
+
+class YesNo(serializers.BooleanField):
+    """true or false; neither "yes" nor 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return bool(data)
 
 
 class Metadata(serializers.DictField):

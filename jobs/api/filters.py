@@ -1,7 +1,6 @@
 """What lists can be narrowed to."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
@@ -54,6 +53,6 @@ class JobFilter(filters.FilterSet):
         model = Job
         fields: tuple[str, ...] = ()
 
-    def with_text(self, jobs: QuerySet[Job], name: str, value: Any) -> QuerySet[Job]:
+    def with_text(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
         found = Q(title__icontains=value) | Q(failure_message__icontains=value)
         return jobs.filter(found)

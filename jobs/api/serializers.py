@@ -7,7 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from jobs.api.fields import Dollars, Metadata, Seconds, StrictSerializer, Text
+from jobs.api.fields import Dollars, Metadata, StrictSerializer, Text, Whole
+from jobs.api.shapes import ATTEMPT, FAILURE, NEXT_ACTION, PROGRESS, WAITING
 from jobs.explain import explain
 from jobs.models import Attempt, Job, JobTypeVersion
 from jobs.services.costs import total_cost, with_costs
@@ -28,8 +29,8 @@ class Submission(StrictSerializer):
     prompt = Text(required=False, trim_whitespace=False)
     title = Text(required=False, max_length=TITLE, allow_blank=True)
     metadata = Metadata(required=False)
-    attempt_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
-    deadline_seconds = Seconds(required=False, min_value=1, max_value=LONGEST_DEADLINE)
+    attempt_seconds = Whole(required=False, min_value=1, max_value=LONGEST_DEADLINE)
+    deadline_seconds = Whole(required=False, min_value=1, max_value=LONGEST_DEADLINE)
     callback_url = Text(
         required=False, trim_whitespace=False, help_text="Told of its status, signed."
     )
@@ -126,11 +127,11 @@ class JobDetail(JobBrief):
         self._attempts = with_costs(rows)
         return super().to_representation(instance)
 
-    @extend_schema_field(JSON_OBJECT)
+    @extend_schema_field(PROGRESS)
     def get_progress(self, job: Job) -> dict[str, Any]:
         return asdict(progress_of(job))
 
-    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    @extend_schema_field(ATTEMPT)
     def get_attempt(self, job: Job) -> dict[str, Any] | None:
         attempts = self._attempts
         if not attempts:
@@ -151,7 +152,7 @@ class JobDetail(JobBrief):
         total = total_cost(self._attempts)
         return None if total is None else Dollars().to_representation(total)
 
-    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    @extend_schema_field(FAILURE)
     def get_failure(self, job: Job) -> dict[str, str] | None:
         if not job.failure_class:
             return None
@@ -161,12 +162,12 @@ class JobDetail(JobBrief):
             "message": job.failure_message,
         }
 
-    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    @extend_schema_field(NEXT_ACTION)
     def get_next_action(self, job: Job) -> dict[str, str] | None:
         said = self._explained
         return {"what": said.what, "who": said.who} if said.what else None
 
-    @extend_schema_field({**JSON_OBJECT, "type": ["object", "null"]})
+    @extend_schema_field(WAITING)
     def get_waiting(self, job: Job) -> dict[str, Any] | None:
         said = self._explained
         if not said.waiting_for:

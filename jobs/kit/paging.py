@@ -38,6 +38,14 @@ class NewestFirst(CursorPagination):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 
+    def get_schema_operation_parameters(self, view: Any) -> Any:
+        """DRF's says of a size that it is a number, not which."""
+        found = super().get_schema_operation_parameters(view)
+        for parameter in found:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] |= {"minimum": 1, "maximum": self.max_page_size}
+        return found
+
     def get_paginated_response_schema(self, schema: Any) -> Any:
         """DRF's says `nullable`, which OpenAPI 3.1 does not know."""
         shape = super().get_paginated_response_schema(schema)

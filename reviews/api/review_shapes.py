@@ -6,7 +6,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs.api.fields import StrictSerializer, Text
+from jobs.api.fields import StrictSerializer, Text, Whole, YesNo
 from jobs.api.parts import ResultView
 from jobs.api.serializers import JSON_OBJECT
 from jobs.kit.credentials import without_credentials
@@ -237,7 +237,7 @@ class ReviewDetail(ReviewBrief):
 class Claim(StrictSerializer):
     """`take_over`: out of somebody else's hands; it is kept in the history."""
 
-    take_over = serializers.BooleanField(required=False, default=False)
+    take_over = YesNo(required=False, default=False)
 
 
 class Verdict(StrictSerializer):
@@ -272,7 +272,7 @@ class CheckDone(StrictSerializer):
     """Whether the check of this name is passed; a failure says why."""
 
     name = Text(max_length=100)
-    passed = serializers.BooleanField()
+    passed = YesNo()
     why = Text(required=False, allow_blank=True, max_length=LONGEST_WHY)
     seen = Text(max_length=64)
 
@@ -280,6 +280,6 @@ class CheckDone(StrictSerializer):
 class CitationFound(StrictSerializer):
     """What was found of the citation at this position."""
 
-    citation = serializers.IntegerField(min_value=1, max_value=2_147_483_647)
+    citation = Whole(min_value=1, max_value=2_147_483_647)
     verdict = serializers.ChoiceField(choices=CitationVerdict.Verdict.choices)
     seen = Text(max_length=64)

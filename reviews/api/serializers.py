@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs.api.serializers import JSON_OBJECT, StrictSerializer, Text
+from jobs.api.fields import StrictSerializer, Text
+from jobs.api.shapes import NEXT_ACTION
 from reviews.api.review_shapes import ApprovalsView, RequestView
 from reviews.delivery.failures import advice_on
 from reviews.explain import explain_delivery
@@ -17,8 +18,6 @@ from reviews.services.approve_delivery import (
 )
 from reviews.services.decide import LONGEST_COMMENT
 from reviews.services.seen import Seen
-
-OBJECT_OR_NULL = {**JSON_OBJECT, "type": ["object", "null"]}
 
 
 class DeliveryBrief(serializers.ModelSerializer[Delivery]):
@@ -94,7 +93,7 @@ class DeliveryDetail(DeliveryBrief):
         sentence = self._explained.sentence
         return sentence[:1].upper() + sentence[1:]
 
-    @extend_schema_field(OBJECT_OR_NULL)
+    @extend_schema_field(NEXT_ACTION)
     def get_next_action(self, delivery: Delivery) -> dict[str, str] | None:
         said = self._explained
         return {"what": said.what, "who": said.who} if said.what else None

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs.api.fields import StrictSerializer, Text
+from jobs.api.fields import StrictSerializer, Text, YesNo
 from jobs.api.serializers import JobDetail
 from jobs.api.viewset import ApiViewSet
 from jobs.kit.rights import require
@@ -46,8 +46,8 @@ class Output(StrictSerializer):
     call_id = Text(max_length=200)
     call_sha256 = Text(max_length=64)
     output = serializers.JSONField(required=False)
-    approve = serializers.BooleanField(required=False)
-    refuse = serializers.BooleanField(required=False)
+    approve = YesNo(required=False)
+    refuse = YesNo(required=False)
     reason = Text(required=False, allow_blank=True, max_length=LONGEST_ANSWER)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from jobs.api.fields import StrictSerializer, Text
+from jobs.api.fields import StrictSerializer, Text, YesNo
 from jobs.api.parts import ResultView
 from jobs.models import Result
 from reviews.services.decide import LONGEST_COMMENT
@@ -71,4 +71,4 @@ class VersionView(ResultView):
 class Judged(StrictSerializer):
     """Whether the model did what was asked."""
 
-    done = serializers.BooleanField()
+    done = YesNo()
