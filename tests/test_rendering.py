@@ -4,11 +4,8 @@ import re
 import sys
 import time
 import unicodedata
-from html.parser import HTMLParser
-from typing import Any
 
 import pytest
-from django.utils.safestring import SafeString
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +16,6 @@ from jobs.rendering import (
     render_text,
     render_value,
     safe_link,
-    values,
     visible,
 )
 from jobs.rendering import text as rendering_text
@@ -27,99 +23,7 @@ from jobs.rendering.cleaning import clean
 from jobs.rendering.codepoints import HIDDEN
 from jobs.rendering.links import read_link
 from jobs.sandbox.hostile import hostile_text
-
-ALLOWED = {
-    "a": {"href", "target", "rel", "class", "id"},
-    "li": {"value"},
-    "mark": {"class", "id", "data-citation"},
-    "p": {"class"},
-    "pre": {"class"},
-    "span": {"class", "title"},
-    "table": {"class"},
-    "th": {"scope"},
-    "ul": {"class"},
-}
-BARE = {
-    "h3", "h4", "h5", "h6", "blockquote", "hr", "br", "ol", "thead", "tbody", "tr",
-    "td", "code", "em", "s", "strong",
-}  # fmt: skip
-CLASSES = {
-    "cite", "cites", "codepoint", "definition", "host", "info", "none", "note",
-    "passage", "plain", "record", "records", "values",
-}  # fmt: skip
-VOID = {"br", "hr"}
-
-
-class Page(HTMLParser):
-    """What a browser is told: fails on anything we do not allow, or unbalanced tags."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        assert isinstance(html, SafeString)
-        self.links: list[dict[str, str]] = []
-        self.cited: list[str] = []
-        self.ids: list[str] = []
-        self._open: list[str] = []
-        self._addresses: list[str] = []
-        self._said: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-        assert len(self.ids) == len(set(self.ids))
-        self.text = "".join(self._said)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
-        given = dict(attrs)
-        assert tag in ALLOWED or tag in BARE
-        assert given.keys() <= ALLOWED.get(tag, set())
-        assert given.get("class", "note") in CLASSES
-        assert not (tag == "a" and "a" in self._open)
-        self.ids += [given["id"]] if "id" in given else []
-        if tag == "li":  # the number before an item
-            self._said.append(given.get("value", ""))
-        elif given.get("class") == "cite":
-            assert given["href"] == f"#citation-{given['href'][10:]}"
-            self.cited.append(given["href"][10:])
-        elif tag == "a":
-            assert given["rel"] == "noopener noreferrer nofollow"
-            assert given["target"] == "_blank"
-            assert re.match(r"https?://[a-z0-9._\[-]", given["href"])
-            self.links.append(given)
-        if tag == "a":  # an address is read after its text
-            self._addresses.append(given["href"])
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-        if tag == "a":
-            self._said.append(self._addresses.pop())
-
-    def handle_data(self, data: str) -> None:
-        self._said.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(data)
-
-    handle_decl = handle_pi = unknown_decl = handle_comment
-
-
-def shown(text: str, *citations: Passage) -> SafeString:
-    """The formatted HTML, on one line, which may not be the plain fallback."""
-    html = render_text(text, citations)
-    Page(html)
-    assert 'class="note"' not in html
-    return SafeString(html.strip().replace("\n", ""))
-
-
-def without_marks(html: str) -> str:
-    html = re.sub(r'<p class="cites">.*?</p>\n', "", html, flags=re.DOTALL)
-    html = re.sub(r'<a class="cite"[^>]*>[^<]*</a>', "", html)
-    html = re.sub(r"</?mark[^>]*>", "", html)
-    # A number may stand within a run of one hidden character.
-    run = r'(<span class="codepoint"[^>]*>U\+\w+) \u00d7(\d+)</span>'
-    return re.sub(run, lambda m: f"{m[1]}</span>" * int(m[2]), html)
-
+from tests.markup import TEXTS, Page, cite, shown, without_marks
 
 # ---- what must not act ---------------------------------------------------------------
 
@@ -487,146 +391,6 @@ def test_one_line_of_text_has_no_line_breaks():
     assert html.endswith("everyone&lt;b&gt;")
 
 
-# ---- citations -----------------------------------------------------------------------
-
-REPORT = """\
-# Ports
-
-Shore power cut *emissions* by 38 % ([Report](https://port.example/a_b_c)), see [x][1].
-
-- one `code span` two
-- ![A photo](https://e.example/p.png) here
-- a [link text](https://two.example/) b
-
-| a | b |
-| --- | --- |
-| \\| c | d | de |
-
-> quoted\r
-> again
-
-```python
-x = 1
-```
-
-    indented
-
-[1]: https://ref.example/ "Title"
-"""
-
-
-def span(passage: str, number: int = 1) -> Passage:
-    start = REPORT.index(passage)
-    return Passage(number, start, start + len(passage))
-
-
-def cite(number: int = 1) -> str:
-    return f'<a class="cite" href="#citation-{number}">{number}</a>'
-
-
-MARK = '<mark class="passage" id="passage-1" data-citation="1">'
-AGAIN = MARK.replace(' id="passage-1"', "")
-NAMED = '<a class="cite" id="passage-1" href="#citation-1">1</a>'  # with no mark before
-
-
-def test_a_passage_is_marked_and_followed_by_its_number():
-    html = shown("Power cut it. Cars did.", Passage(3, 6, 9))
-    assert html == (
-        '<p>Power <mark class="passage" id="passage-3" data-citation="3">cut</mark>'
-        f"{cite(3)} it. Cars did.</p>"
-    )
-
-
-def test_the_marker_of_a_cited_link_follows_it():
-    html = shown(REPORT, span("([Report](https://port.example/a_b_c))"))
-    assert f"{MARK}(</mark><a " in html
-    assert f"{AGAIN}Report</mark></a>" in html
-    assert f"{AGAIN}port.example</mark></span>{AGAIN})</mark>{cite()}, see" in html
-
-
-@pytest.mark.parametrize(
-    ("passage", "expected"),
-    [
-        ("Report", f"port.example</mark></span>{cite()}),"),
-        ("port.example/a_b", f"port.example</span>{NAMED})"),
-        ("emissions", f"<em>{MARK}emissions</mark>{cite()}</em>"),
-        ("38 % ", f"{MARK}38 % </mark>{cite()}("),
-        ("one `code", f"{MARK}one </mark><code>{AGAIN}code span</mark></code>{cite()}"),
-        ("d | de", f"{MARK}d</mark></td><td>{AGAIN}de</mark>{cite()}"),
-        ("c | d |", f"<td>| {MARK}c</mark></td><td>{AGAIN}d</mark>{cite()}</td>"),
-        ("A ph", f"A photo (https://e.example/p.png){NAMED} here"),
-        ("x = 1", f"{MARK}x = 1</mark>{cite()}"),
-        ("= 1\n```", f"{MARK}= 1</mark>{cite()}"),
-        ("quoted\r\n> again", f"{MARK}quotedagain</mark>{cite()}"),
-        ("indented", f"{MARK}indented</mark>{cite()}"),
-        ("```python", f"again{NAMED}"),  # nothing of these is text: the number stands
-        ("ref.example/", f"indented{NAMED}"),  # after the last text before it
-    ],
-)
-def test_a_passage_is_found_wherever_it_lies(passage, expected):
-    html = shown(REPORT, span(passage))
-    assert Page(html).cited == ["1"]
-    assert expected in html
-
-
-@pytest.mark.parametrize(
-    "spans",
-    [
-        [(-5, -1)],
-        [(-5, 9)],
-        [(0, 10**9)],
-        [(10**9, 10**10)],
-        [(9, 3)],
-        [(5, 5)],
-        [(0, 40), (20, 60), (30, 50), (0, 40), (0, 300)],
-        [(i, i + 7) for i in range(0, 380, 3)],
-        [(i, i) for i in range(380)],
-        [(0, i) for i in range(380)],
-    ],
-)
-def test_no_span_breaks_the_markup_or_loses_a_number(spans):
-    passages = [Passage(n, *each) for n, each in enumerate(spans, 1)]
-    for render in (render_text, render_plain):
-        html = render(REPORT, passages)
-        page = Page(html)
-        assert '<mark class="passage"' * 4 not in re.sub(
-            r"(?<=passage\")[^>]*>", "", html
-        )
-        assert sorted(map(int, page.cited)) == [p.number for p in passages]
-        assert sorted(page.ids) == sorted(f"passage-{p.number}" for p in passages)
-        assert without_marks(html) == without_marks(render(REPORT))
-
-
-def test_the_second_of_two_equal_cells_is_told_from_the_first():
-    source = "| a | b |\n| - | - |\n| same | same |"
-    start = source.rindex("same")
-    html = shown(source, Passage(1, start, start + 4))
-    assert f"<td>same</td><td>{MARK}same</mark>{cite()}</td>" in html
-
-
-@pytest.mark.parametrize("render", [render_text, render_plain])
-def test_a_passage_that_ends_before_it_starts_is_only_numbered(render):
-    html = render("Power cut it.", [Passage(1, 9, 6)])
-    assert f"Power {NAMED}cut it." in html
-
-
-def test_a_passage_of_nothing_still_has_its_number():
-    assert render_text("", [Passage(1, 0, 5)]) == (f'<p class="cites">{NAMED}</p>\n')
-
-
-def test_two_passages_with_one_number_are_both_marked():
-    page = Page(render_text("one two", [Passage(1, 0, 3), Passage(1, 4, 7)]))
-    assert page.cited == ["1", "1"]
-    assert page.ids == ["passage-1"]
-
-
-def test_private_characters_of_the_input_mark_nothing():
-    ours = "".join(map(chr, rendering_text.PRIVATE[:8]))
-    page = Page(render_text(f"a{ours}b", [Passage(1, 0, 1)]))
-    assert page.cited == ["1"]
-    assert all(f"U+{ord(char):X}" in page.text for char in ours)
-
-
 # ---- cost ----------------------------------------------------------------------------
 
 PROSE = (
@@ -707,158 +471,8 @@ def test_the_sandboxs_hostile_answer_is_harmless():
         assert "evil.example" not in {read_link(a["href"]).host for a in page.links}
 
 
-# ---- structured results --------------------------------------------------------------
-
-
-def table(*rows: tuple[str, str]) -> str:
-    cells = "".join(f'<tr><th scope="row">{k}</th><td>{v}</td></tr>' for k, v in rows)
-    return f'<table class="record"><tbody>{cells}</tbody></table>'
-
-
-def bullets(*items: str) -> str:
-    return f'<ul class="values">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
-
-
-NONE = '<span class="none">\u2014</span>'
-EMPTY = '<span class="none">empty</span>'
-RECORDS = (
-    '<table class="records"><thead><tr><th scope="col">a</th><th scope="col">b</th>'
-    "</tr></thead><tbody><tr><td>1</td><td>yes</td></tr>"
-    f"<tr><td>2</td><td>{NONE}</td></tr></tbody></table>"
-)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, NONE),
-        (True, "yes"),
-        (False, "no"),
-        (0, "0"),
-        (1.5, "1.5"),
-        (-1e300, "-1e+300"),
-        (float("nan"), "nan"),
-        ("", EMPTY),
-        ({}, EMPTY),
-        ([], EMPTY),
-        ("<b>\r\n*b*", "&lt;b&gt;<br>*b*"),
-        ("javascript:alert(1)", "javascript:alert(1)"),
-        ({"a": 1, "<b>": None}, table(("a", "1"), ("&lt;b&gt;", NONE))),
-        ({"a": {"b": [1, "x"]}}, table(("a", table(("b", bullets("1", "x")))))),
-        ([{"a": 1}, {"b": 2}], bullets(table(("a", "1")), table(("b", "2")))),
-        ([{"a": 1, "b": True}, {"b": None, "a": 2}], RECORDS),
-        (
-            [{str(n): n for n in range(9)}],
-            bullets(table(*((str(n), str(n)) for n in range(9)))),
-        ),
-    ],
-)
-def test_a_value_is_laid_out(value, expected):
-    html = render_value(value)
-    Page(html)
-    assert html == expected
-
-
-def test_what_we_forget_to_escape_is_cleaned(monkeypatch):
-    monkeypatch.setattr(values, "visible", lambda text: text)
-    html = render_value({"a<script>alert(1)</script><img src=x>": 1})
-    assert html == table(("a", "1"))
-
-
-def test_an_address_in_a_value_is_a_link_that_shows_its_host():
-    html = render_value({"url": "https://\u0430pple.com/"})
-    assert [link["href"] for link in Page(html).links] == ["https://xn--pple-43d.com/"]
-    assert '<span class="host">xn--pple-43d.com</span>' in html
-
-
-SCHEMA = {
-    "$defs": {
-        "Source": {"title": "S", "properties": {"url": {"title": "Address"}}},
-        "Loop": {"$ref": "#/$defs/Loop"},
-    },
-    "properties": {
-        "ok": {"title": "Is it <b>so</b>?"},
-        "one": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Source"}]},
-        "many": {"type": "array", "items": {"$ref": "#/$defs/Source"}},
-        "loop": {"$ref": "#/$defs/Loop"},
-        "odd": {"title": 5, "properties": ["x"], "items": True},
-    },
-}
-
-
-def test_the_schema_gives_the_titles():
-    value = {
-        "ok": True,
-        "one": {"url": "a"},
-        "many": [{"url": "b"}],
-        "loop": {"x": 1},
-        "odd": {"y": [{"z": 1}]},
-    }
-    html = render_value(value, SCHEMA)
-    heads = re.findall(r"<th [^>]*>(.*?)</th>", html)
-    assert heads == [
-        "Is it &lt;b&gt;so&lt;/b&gt;?", "one", "Address", "many", "Address", "loop",
-        "x", "odd", "y", "z",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        None,
-        {},
-        {"$ref": "#/no"},
-        {"$ref": "#"},
-        {"anyOf": []},
-        {"anyOf": 5},
-        {"properties": 5},
-    ],
-)
-def test_a_schema_of_no_use_does_no_harm(schema):
-    assert render_value({"a": 1}, schema) == table(("a", "1"))
-
-
-def nested(depth: int) -> Any:
-    value: Any = "needle"
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        (nested(50), "nested too deeply"),
-        (nested(100_000), "nested too deeply"),
-        ([1] * 100_000, "too large"),
-        ("a" * 300_000, "too large"),
-        ({"k" * 300_000: 1}, "too large"),
-        (["\u202e\u200b" * 100] * 1_500, "too large"),
-    ],
-    ids=["deep", "very deep", "wide", "long", "long key", "hidden"],
-)
-def test_a_value_beyond_reading_is_shown_as_json(value, why):
-    began = time.thread_time()
-    html = render_value(value)
-    assert time.thread_time() - began < 1
-    assert why in html
-    assert '<pre class="plain">' in html
-
-
-def test_a_deep_value_keeps_its_words():
-    assert "needle" in render_value(nested(50))
-
-
 # ---- any text at all -----------------------------------------------------------------
 
-MARKUP = st.sampled_from([
-    "[", "]", "(", ")", "](", "](https://e.example/a", "![", "*", "**", "_", "~~", "`",
-    "```", "\n", "\r\n", "\n\n", "    ", "\t", "> ", "- ", "1. ", "# ", "|", "|-|-|\n",
-    "<", ">", "<b>", "<https://e.example/>", "\\", "  \n", "---", "===", ": ", '"',
-    "[r]: https://r.example", "[r]", "word", "x", "7", "\u202e", "\u200b", "\x00",
-    "\ud800", "\ue000", "\U000f0000", "\xa0", "\u2028", "\U0001f469\u200d\U0001f4bb",
-])  # fmt: skip
-TEXTS = st.lists(MARKUP | st.text(max_size=5), max_size=40).map("".join)
 SPANS = st.lists(st.tuples(st.integers(-5, 200), st.integers(-5, 200)), max_size=6)
 
 
@@ -890,20 +504,6 @@ def test_any_text_is_shown_whole_and_harmless(text, spans):
         # The label of a reference link is shown once, where it is defined.
         if "]:" not in text:
             assert is_subsequence(readable(text), page.text)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
-    max_leaves=20,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(JSON)
-def test_any_value_is_harmless(value):
-    Page(render_value(value))
-    Page(visible(str(value)))
 
 
 @settings(max_examples=200, deadline=None)
