@@ -17,6 +17,7 @@ from jobs.services import liveness
 from reviews.services import plan
 from tests import append_only, databases, migrated
 from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
+from tests.erasing import kept, mona  # noqa: F401
 from tests.house import (  # noqa: F401  (fixtures)
     ann,
     bob,

@@ -7,10 +7,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 from hypothesis import strategies as st
 
-from jobs.rendering import (
-    Passage,
-    render_text,
-)
+from jobs.rendering import Passage, render_text
 
 ALLOWED = {
     "a": {"href", "target", "rel", "class", "id"},

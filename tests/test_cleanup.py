@@ -1,7 +1,6 @@
 """Cleanup: content goes when its time is over; what was done can still be proved."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -9,38 +8,31 @@ from typing import Any
 import pytest
 import time_machine
 from django.apps import apps
-from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from django_q.models import Task
 
 from bgreview.audit import audit
 from bgreview.demo.provider import Provider
 from jobs import cleanup, queue
-from jobs.cleanup import clean_up, hourly, would_clean_up
+from jobs.cleanup import hourly, would_clean_up
 from jobs.courier import Courier
 from jobs.doctor.checks import About
 from jobs.doctor.visit import examine
 from jobs.lifecycle import MoveRefused
 from jobs.models import (
-    ApiToken,
     Attempt,
     Citation,
     EventNote,
     EvidenceTrace,
-    Finding,
     IdempotencyKey,
     Job,
     JobType,
     RawResponse,
     Result,
-    Sweep,
     ToolCall,
-    WebhookReceipt,
 )
 from jobs.services import erase, purge
 from jobs.services.cancel import cancel_job
@@ -55,11 +47,11 @@ from jobs.sweep import turn
 from reviews.models import Decision, DecisionComment, Delivery, Review
 from reviews.services.approve_delivery import why_not_anew
 from reviews.services.decide import approve, reject
+from tests.erasing import KEEP, LATER, WORD, cancelled, erased, later, type_that_is_kept
 from tests.house import (
     api,
     bring_to,
     courier_to,
-    job_type,
     person,
     problem,
     program,
@@ -69,31 +61,10 @@ from tests.house import (
     sweep_until,
     webhook,
 )
+from tests.test_old_rows import session
 
-WORD = "Pelikan"  # in everything that anybody said
-KEEP = 30
-LATER = timedelta(days=KEEP + 1)
 SOURCE = {"title": "Log", "url": "https://log.example/", "text": f"A {WORD} eats fish."}
 CITED = f"Question: What does it eat?\n\nSources:\n{json.dumps([SOURCE])}"
-
-
-def type_that_is_kept() -> JobType:
-    made = job_type(tools=[{"type": "web_search"}])
-    made.keep_days, made.deletes_at_provider = KEEP, True
-    made.save()
-    return made
-
-
-@pytest.fixture
-def kept(db: None) -> JobType:
-    """A type whose content is kept for a month, and the provider's no longer."""
-    return type_that_is_kept()
-
-
-@pytest.fixture
-def mona(db: None) -> User:
-    """A manager."""
-    return person("mona", "Managers")
 
 
 @pytest.fixture(scope="module")
@@ -153,15 +124,6 @@ def said_anywhere() -> list[str]:
                     for name, value in zip(names, row, strict=True)
                 ]
     return found
-
-
-def later(call: Callable[[], Any] = clean_up, by: timedelta = LATER) -> Any:
-    with time_machine.travel(timezone.now() + by):
-        return call()
-
-
-def erased(job: Job) -> bool:
-    return Job.objects.get(pk=job.pk).erased_at is not None
 
 
 # ---- what goes and what stays ----------------------------------------------------
@@ -227,10 +189,6 @@ def test_whoever_watches_learns_of_it(delivered):
 
 
 # ---- which jobs ------------------------------------------------------------------
-
-
-def cancelled(shop: User) -> Job:
-    return cancel_job(submit(shop, WORD), by=shop)
 
 
 def test_content_is_kept_until_the_last_day_is_over(kept, shop):
@@ -300,85 +258,6 @@ def test_a_job_whose_response_may_still_run_is_kept(kept, shop, courier):
 
     assert not erased(job)
     assert cleaned.kept == {kept: {"responses that have not settled": 1}}
-
-
-# ---- legal hold ------------------------------------------------------------------
-
-
-def test_a_job_on_legal_hold_is_kept_until_it_is_released(kept, shop, mona):
-    job = cancelled(shop)
-    set_legal_hold(job, by=mona, on=True, note="Case 7.")
-
-    cleaned = later()
-    assert not erased(job)
-    assert cleaned.kept == {kept: {"legal hold": 1}}
-
-    set_legal_hold(job, by=mona, on=False)
-    later()
-    assert erased(job)
-
-
-def test_a_hold_is_a_line_in_the_history(kept, shop, mona):
-    job = cancelled(shop)
-    set_legal_hold(job, by=mona, on=True, note="Case 7.")
-    set_legal_hold(job, by=mona, on=False)
-
-    held, released = list(job.events.all())[-2:]
-
-    assert (held.kind, held.actor, held.note) == ("held", "mona", "Case 7.")
-    assert (released.kind, released.actor) == ("released", "mona")
-    assert broken_links(Job.objects.get()) == []
-
-
-def test_only_who_has_the_right_holds_a_job(kept, shop, ann, olivia):
-    job = cancelled(shop)
-
-    for anybody in (shop, ann, olivia):
-        with pytest.raises(PermissionDenied, match=r"jobs\.hold_job"):
-            set_legal_hold(job, by=anybody, on=True)
-
-    assert not Job.objects.get().legal_hold
-
-
-def test_what_is_so_already_is_refused(delivered, mona):
-    with pytest.raises(MoveRefused, match="not on legal hold"):
-        set_legal_hold(delivered, by=mona, on=False)
-    set_legal_hold(delivered, by=mona, on=True)
-    with pytest.raises(MoveRefused, match="already on legal hold"):
-        set_legal_hold(delivered, by=mona, on=True)
-    set_legal_hold(delivered, by=mona, on=False)
-
-    later()
-
-    with pytest.raises(MoveRefused, match="was deleted"):
-        set_legal_hold(delivered, by=mona, on=True)
-
-
-def test_a_manager_holds_and_releases_a_job_on_its_page(kept, shop, mona):
-    job = cancelled(shop)
-    page = f"/admin/jobs/job/{job.pk}/"
-    client = Client()
-    client.force_login(mona)
-    assert "do/hold/" in client.get(f"{page}change/").content.decode()
-
-    client.post(f"{page}do/hold/")
-    shown = client.get(f"{page}change/").content.decode()
-    assert Job.objects.get().legal_hold
-    assert "do/release/" in shown
-    assert "Legal hold</span>" in shown
-
-    client.post(f"{page}do/release/")
-    assert not Job.objects.get().legal_hold
-
-
-def test_others_are_offered_no_hold(kept, shop, olivia):
-    job = cancelled(shop)
-    page = f"/admin/jobs/job/{job.pk}/"
-    client = Client()
-    client.force_login(olivia)
-
-    assert "do/hold/" not in client.get(f"{page}change/").content.decode()
-    assert client.post(f"{page}do/hold/").status_code == 403
 
 
 # ---- there is nothing to go on with ----------------------------------------------
@@ -571,86 +450,6 @@ def test_a_job_type_says_how_long_in_its_form(kept):
 
     kept.refresh_from_db()
     assert (kept.keep_days, kept.deletes_at_provider) == (7, False)
-
-
-# ---- rows of no more use ---------------------------------------------------------
-
-
-def receipt(age: timedelta) -> Any:
-    return WebhookReceipt.objects.create(
-        webhook_id=str(age), type="x", received_at=timezone.now() - age
-    )
-
-
-def sweep(age: timedelta) -> Any:
-    at = timezone.now() - age
-    return Sweep.objects.create(lane="x", host="a", pid=1, started_at=at, beat_at=at)
-
-
-def task(age: timedelta) -> Any:
-    at = timezone.now() - age
-    return Task.objects.create(
-        id=str(age)[:32], name="t", func="f", started=at, stopped=at, success=True
-    )
-
-
-def finding(age: timedelta) -> Any:
-    at = timezone.now() - age
-    return Finding.objects.create(
-        rule="r", subject=str(age), found_at=at, seen_at=at, gone_at=at
-    )
-
-
-def session(age: timedelta) -> Any:
-    at = timezone.now() - age
-    return Session.objects.create(session_key=str(age), expire_date=at)
-
-
-def token(age: timedelta) -> Any:
-    user, _ = User.objects.get_or_create(username="tokens")
-    row, _ = ApiToken.objects.create(user=user)
-    ApiToken.objects.filter(pk=row.pk).update(expiry=timezone.now() - age)
-    return row
-
-
-def idempotency_key(age: timedelta) -> Any:
-    user, _ = User.objects.get_or_create(username="keys")
-    at = timezone.now() - age
-    return IdempotencyKey.objects.create(owner=user, key=str(age), created_at=at)
-
-
-OLD_ROWS = [
-    ("idempotency keys", idempotency_key, 1),
-    ("webhook receipts", receipt, 30),
-    ("sweeps", sweep, 7),
-    ("finished tasks", task, 7),
-    ("findings", finding, 90),
-    ("sessions", session, 0),
-    ("API tokens", token, 0),
-]
-
-
-@pytest.mark.parametrize(("kind", "make", "days"), OLD_ROWS)
-def test_rows_of_no_more_use_go_when_they_are_old(kind, make, days, db):
-    limit, minute = timedelta(days=days), timedelta(minutes=1)
-    young, old = make(limit - minute), make(limit + minute)
-
-    assert would_clean_up().purged == {kind: 1}
-    assert clean_up().purged == {kind: 1}
-
-    assert [*type(old).objects.values_list("pk", flat=True)] == [young.pk]
-
-
-def test_every_kind_of_old_row_is_tried_here():
-    assert {old.kind for old in purge.OLD} == {kind for kind, *_ in OLD_ROWS}
-
-
-def test_an_open_finding_and_a_token_without_end_are_kept(db):
-    at = timezone.now() - timedelta(days=900)
-    Finding.objects.create(rule="r", subject="s", found_at=at, seen_at=at)
-    ApiToken.objects.create(user=person("p"), expiry=None)
-
-    assert clean_up().purged == {}
 
 
 # ---- in small batches, and on the hour -------------------------------------------

@@ -4,11 +4,7 @@ import re
 
 import pytest
 
-from jobs.rendering import (
-    Passage,
-    render_plain,
-    render_text,
-)
+from jobs.rendering import Passage, render_plain, render_text
 from jobs.rendering import text as rendering_text
 from tests.markup import Page, cite, shown, without_marks
 

@@ -8,11 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.rendering import (
-    render_value,
-    values,
-    visible,
-)
+from jobs.rendering import render_value, values, visible
 from tests.markup import TEXTS, Page
 
 
