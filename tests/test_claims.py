@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.models import Job
 from jobs.services.verify import broken_links
-from reviews.models import Decision, Review, Viewing
+from reviews.models import Decision, Review
 from reviews.services.claim import LEASE, renew_claim
 from tests.house import person, seen, with_terms
 from tests.test_pages import browser, path_to
@@ -186,13 +186,3 @@ def test_a_closed_review_is_not_claimed(review, ann, bob):
     approve(ann, review)
     post(bob, review, "claim")
     assert Review.objects.get().claimed_by is None
-
-
-def test_when_a_reviewer_first_saw_it_is_noted_once(review, ann, bob):
-    page_of(ann, review)
-    first = Viewing.objects.get(by=ann).at
-    page_of(ann, review)
-    page_of(bob, review)
-    page_of(person("audrey", "Auditors"), review)
-    assert [v.by for v in Viewing.objects.order_by("pk")] == [ann, bob]
-    assert Viewing.objects.get(by=ann).at == first
