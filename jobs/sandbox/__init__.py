@@ -15,7 +15,7 @@ run can go; nothing here knows the rest of bgreview.
 - What can go wrong, to order: `faults` is the table, `orders` has the orders and the
   dice, `plays` and `breakage` play them.
 - How a run goes: `scenarios` is the table, `endings` how each ends; `calls` are those
-  that wait for an answer.
+  that wait for an answer; `recordings` are scenarios from files.
 - What a request says: `prompts`, read with `words` (words and sentences), `kinds`
   (dates, money, addresses) and `policy` (a house's rules).
 - Answers: `cited` from `claims`; `drafts`; `hostile`; and JSON, which `filling` walks

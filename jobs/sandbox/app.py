@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +17,7 @@ from .endpoints import Endpoint, Endpoints
 from .errors import Refused
 from .events import RESPONSE_EVENTS
 from .orders import Orders
+from .scenarios import Scenario
 from .sender import Sender
 from .store import Clock, Store, steady_clock
 
@@ -26,12 +29,14 @@ def make_app(
     webhook_url: str = "",
     webhook_secret: str = "",
     seed: int | None = None,
+    recordings: Mapping[str, Scenario] | None = None,
 ) -> Starlette:
     """A provider with an empty memory, whose durations are multiplied by `scale`.
 
     It tells the ends of responses to `webhook_url`, and throws its dice from `seed`.
+    `recordings` are further scenarios, by name.
     """
-    store, known = Store(scale, clock), Endpoints()
+    store, known = Store(scale, clock, recordings or {}), Endpoints()
     faults = Orders(scale, clock, seed)
     sender = Sender(store, known, faults)
     if webhook_url:

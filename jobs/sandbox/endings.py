@@ -24,6 +24,7 @@ class Outcome:
     error: dict[str, Any] | None = None
     incomplete_details: dict[str, Any] | None = None
     flagged: str = ""  # by moderation: "input" or "output"
+    seconds: float | None = None  # that it takes; None: as its input chooses
 
 
 # What was written, the word that the request chose, and the earlier runs of the job.

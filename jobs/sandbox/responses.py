@@ -44,7 +44,9 @@ async def create(request: Request) -> Response:
 
 
 def begin(store: Store, body: dict[str, Any], within: Conversation | None) -> Run:
-    choice, previous = choose_scenario(body), run_before(store, body)
+    previous = run_before(store, body)
+    follows = previous.scenario if previous else ""
+    choice = choose_scenario(body, store.recordings, follows)
     before = previous.outcome.items if previous else []
     said = previous.text if previous else ""
     if within:
@@ -52,7 +54,7 @@ def begin(store: Store, body: dict[str, Any], within: Conversation | None) -> Ru
         said = TAG.sub("", "\n\n".join(item_texts(within.last_asked())))
     check_answers(body, before)
     prompt = read_prompt(body, said)
-    earlier, done = store.earlier_runs(body, choice.tag), calls_made(body, before)
+    earlier, done = store.count_run(body, choice.tag), calls_made(body, before)
     outcome = play(body, prompt, choice, earlier, done)
     return store.add(body, choice.tag, prompt.text, outcome, choice.scenario.pace)
 

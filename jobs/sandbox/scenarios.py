@@ -7,7 +7,7 @@ schema is filled, a web search gives a cited answer, and anything else a draft.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,8 +89,9 @@ SCENARIOS = {
 
 
 class Choice(NamedTuple):
-    """A scenario by its name, and the word that came with it."""
+    """A scenario, by its name, and the word that came with it."""
 
+    scenario: Scenario
     name: str
     word: str = ""
 
@@ -98,29 +99,30 @@ class Choice(NamedTuple):
     def tag(self) -> str:
         return f"{self.name}={self.word}" if self.word else self.name
 
-    @property
-    def scenario(self) -> Scenario:
-        return SCENARIOS[self.name]
 
+def choose_scenario(
+    body: dict[str, Any], recordings: Mapping[str, Scenario], follows: str
+) -> Choice:
+    """The scenario for this request.
 
-def choose_scenario(body: dict[str, Any]) -> Choice:
-    """The scenario for this request."""
+    `follows`: that of the run it goes on from, which a recording stays with.
+    """
+    known = {**SCENARIOS, **recordings}
     tag = tag_in(body)
     if tag is None:
-        return Choice(default_for(body))
+        tag = follows if follows in recordings else default_for(body)
     name, _, word = tag.partition("=")
-    if name not in SCENARIOS or bool(word) != bool(SCENARIOS[name].takes):
-        known = ", ".join(map(usage, SCENARIOS))
-        message = f"Unknown sandbox scenario '{tag}'. Known ones: {known}."
+    if name not in known or bool(word) != bool(known[name].takes):
+        names = ", ".join(usage(name, one) for name, one in known.items())
+        message = f"Unknown sandbox scenario '{tag}'. Known ones: {names}."
         raise Refused(message, param="input", code="invalid_value")
-    if SCENARIOS[name].asks and brings_answers(body):
-        return Choice(default_for(body))
-    return Choice(name, word)
+    if known[name].asks and brings_answers(body):
+        name, word = default_for(body), ""
+    return Choice(known[name], name, word)
 
 
-def usage(name: str) -> str:
-    takes = SCENARIOS[name].takes
-    return f"{name}={takes}" if takes else name
+def usage(name: str, scenario: Scenario) -> str:
+    return f"{name}={scenario.takes}" if scenario.takes else name
 
 
 def default_for(body: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -15,6 +15,7 @@ from .endings import Outcome
 from .errors import Refused, not_found
 from .events import Delivery
 from .items import Item, new_id
+from .scenarios import Scenario
 
 Clock = Callable[[], float]
 EPOCH = time.time() - time.monotonic()
@@ -107,9 +108,12 @@ class Run:
 class Store:
     """Every response that was ever created here."""
 
-    def __init__(self, scale: float, clock: Clock) -> None:
+    def __init__(
+        self, scale: float, clock: Clock, recordings: Mapping[str, Scenario]
+    ) -> None:
         self.scale = scale
         self.clock = clock
+        self.recordings = recordings
         self.runs: dict[str, Run] = {}
         self.tries: Counter[tuple[str, str]] = Counter()
 
@@ -124,11 +128,12 @@ class Store:
         """Begin a run; its times follow from its input."""
         now = self.clock()
         queued, working = durations(request["input"])
+        if outcome.seconds is not None:
+            queued, working = 0.0, outcome.seconds
         started = now + queued * self.scale * pace
         ends = started + working * self.scale * pace
         run = Run(request, scenario, text, outcome, now, started, ends)
         self.runs[run.id] = run
-        self.tries[scenario, job_of(request)] += 1
         return run
 
     def find(self, response_id: str) -> Run:
@@ -138,9 +143,11 @@ class Store:
             raise not_found(response_id)
         return run
 
-    def earlier_runs(self, request: dict[str, Any], scenario: str) -> int:
-        """How many runs the same job has had under this scenario."""
-        return self.tries[scenario, job_of(request)]
+    def count_run(self, request: dict[str, Any], scenario: str) -> int:
+        """How many the job has had under this scenario before; refused ones count."""
+        before = self.tries[scenario, job_of(request)]
+        self.tries[scenario, job_of(request)] += 1
+        return before
 
     def ledger(self) -> Iterator[dict[str, Any]]:
         """What was asked of us and what became of it, oldest first."""

@@ -8,6 +8,7 @@ import math
 import os
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -16,6 +17,8 @@ from starlette.applications import Starlette
 
 from jobs.sandbox.app import make_app
 from jobs.sandbox.errors import Refused
+from jobs.sandbox.recordings import read_recording
+from jobs.sandbox.scenarios import Scenario
 from jobs.sandbox.serving import bind, make_server, url_of
 
 SECRET = "SANDBOX_WEBHOOK_SECRET"  # noqa: S105  (the name of a variable)
@@ -53,6 +56,16 @@ class Command(BaseCommand):
             help="what goes wrong, and how often (0 to 1); may be given several times; "
             "GET /sandbox/faults tells the names",
         )
+        parser.add_argument(
+            "--recording",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            dest="recordings",
+            help="what manage.py record made of a job: NAME.json is the scenario of "
+            "inputs or instructions with [sandbox:NAME]; may be given several times",
+        )
         parser.add_argument("--seed", type=int, help="makes the dice repeatable")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -71,10 +84,18 @@ def app_for(options: dict[str, Any]) -> Starlette:
     if options["webhook_url"]:
         check_secret(options["webhook_secret"])
     names = ("scale", "webhook_url", "webhook_secret", "seed")
-    app = make_app(**{name: options[name] for name in names})
+    recordings = dict(map(read_scenario, options["recordings"]))
+    app = make_app(recordings=recordings, **{name: options[name] for name in names})
     for given in options["faults"]:
         order_fault(app, given)
     return app
+
+
+def read_scenario(path: Path) -> tuple[str, Scenario]:
+    try:
+        return path.stem, read_recording(path.stem, path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--recording {path}: {error}") from error
 
 
 def check_secret(secret: str) -> None:
