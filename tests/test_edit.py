@@ -265,9 +265,10 @@ def test_the_editor_saves_the_text_as_it_was_written(tea, ann):
     page = browser(ann)
     given = form_of(page, tea)
     given["content"] = given["content"].replace("# Tea", "\n# On tea")
-    answer = post(page, tea, given)
+    answer = post(page, tea, given | {"comment": "As we say."})
     assert answer.status_code == 302
     assert Review.objects.get().result.content == TEXT.replace("# Tea", "\n# On tea")
+    assert Job.objects.get().events.latest("seq").note == "As we say."
 
     shown = page.get(path_of(tea))
     html = shown.content.decode()

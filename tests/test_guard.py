@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 
 from bgreview.checks import settings_are_safe
 from reviews.delivery import webhook
 from reviews.delivery.answer import Answer
+from reviews.delivery.deadline import TimedStream
 from reviews.delivery.failures import FailureClass, Outcome
 from reviews.delivery.guard import Forbidden, GuardedBackend, check, parts_of
 from reviews.delivery.headers import RESERVED, own_headers
@@ -532,6 +534,15 @@ def test_a_receiver_that_does_not_read_is_left(monkeypatch):
         answer = post(url, body="x" * 20_000_000)
         done.set()
     assert answer == Answer(TOO_LATE, FailureClass.TRANSIENT)
+
+
+def test_once_the_time_is_over_nothing_is_read_or_written_however_ready():
+    """A receiver that always has something to say is no reason to go on."""
+    over = TimedStream(httpcore2.MockStream([b"x"]), time.monotonic() - 0.001)
+    with pytest.raises(httpcore2.TimeoutException):
+        over.read(1)
+    with pytest.raises(httpcore2.TimeoutException):
+        over.write(b"x")
 
 
 def test_of_an_answer_the_first_kilobytes_are_kept(httpserver, at):

@@ -38,6 +38,7 @@ def edit(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
             by=cast(User, request.user),
             content=form.edited(),
             base_seen=form.cleaned_data["seen"],
+            comment=form.cleaned_data["comment"],
         )
     except InvalidInput as wrong:
         form.add_errors(wrong.errors)

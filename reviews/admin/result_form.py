@@ -11,9 +11,16 @@ from django import forms
 from jobs.forms import InputForm, JsonField, Schema, Typed
 from jobs.kit.canonical import canonical_json
 from jobs.models import Result
+from reviews.services.decide import LONGEST_COMMENT
 
 CONTENT = "content"
 SEEN = forms.CharField(max_length=64, widget=forms.HiddenInput)
+COMMENT = forms.CharField(
+    required=False,
+    max_length=LONGEST_COMMENT,
+    label="Why",
+    help_text="Kept in the job's history.",
+)
 
 
 def plain_breaks(text: str) -> str:
@@ -32,13 +39,14 @@ class TextForm(forms.Form):
         help_text="Markdown. Citations move along while their passages stand.",
         widget=forms.Textarea(attrs={"rows": 24, "class": "code"}),
     )
+    comment = COMMENT
 
     def __init__(self, result: Result, data: Any = None) -> None:
         super().__init__(data, initial={CONTENT: result.content})
 
     @property
     def shown_fields(self) -> list[forms.BoundField]:
-        return [self[CONTENT]]
+        return [self[CONTENT], self["comment"]]
 
     def edited(self) -> Any:
         return plain_breaks(self.cleaned_data[CONTENT])
@@ -75,6 +83,7 @@ class FieldsForm(InputForm):
 
     ROOT = CONTENT
     seen = SEEN
+    comment = COMMENT
 
     def __init__(self, schema: Schema, result: Result, data: Any = None) -> None:
         self.was: dict[str, Any] = result.content
@@ -88,7 +97,7 @@ class FieldsForm(InputForm):
 
     @property
     def shown_fields(self) -> list[forms.BoundField]:
-        return self.input_fields
+        return [*self.input_fields, self["comment"]]
 
     def edited(self) -> dict[str, Any]:
         """The content with what was changed; an emptied field is empty as it may be."""
