@@ -13,7 +13,12 @@ from django.utils import timezone
 
 from jobs.models import JobType, Sweep
 from jobs.pulse import Pulse
-from jobs.services.erase import count_erasable, count_kept, erase_some
+from jobs.services.erase import (
+    count_erasable,
+    count_kept,
+    erase_some,
+    take_out_old,
+)
 from jobs.services.purge import OLD
 
 LIFE = 100  # seconds; well within the time-out of a task
@@ -65,6 +70,7 @@ def would_clean_up() -> Cleaned:
 def _batches(cleaned: Cleaned, now: datetime) -> Iterator[int]:
     """One batch at a time, noted as it is done."""
     for job_type in _types():
+        take_out_old(job_type, now)
         total = cleaned.erased.setdefault(job_type, Counter())
         while count := erase_some(job_type, now):
             total.update(count)

@@ -18,6 +18,7 @@ from jobs.provider.factory import open_provider
 from jobs.services.errands import Errand, Kind
 from jobs.services.inquiries import Inquiry
 from jobs.services.look_ups import SECONDS, LookUp, Unanswered, look_up
+from jobs.services.thread_steps import Step, ThreadErrand
 
 ROOM = 200  # requests in flight
 CLOSING = 15  # seconds for the last requests and the client
@@ -31,7 +32,7 @@ class Probe:
     reply: ProviderFault | None = None
 
 
-Carried = Errand | Inquiry | Probe | LookUp
+Carried = Errand | Inquiry | Probe | LookUp | ThreadErrand
 
 
 class Courier:
@@ -88,6 +89,8 @@ class Courier:
                 await self._provider.probe()
             elif isinstance(errand, Inquiry):
                 errand.reply = await self._inquire(errand)
+            elif isinstance(errand, ThreadErrand):
+                errand.reply = await self._take_step(errand)
             else:
                 errand.reply = await self._ask(errand)
         except ProviderFault as fault:
@@ -110,6 +113,18 @@ class Courier:
                 return await self._provider.cancel(known)
             case Kind.DELETE:
                 return await self._provider.delete(known)
+
+    async def _take_step(self, errand: ThreadErrand) -> Any:
+        known = errand.conversation.conversation_id or ""
+        match errand.step:
+            case Step.MAKE:
+                return await self._provider.make_conversation(errand.metadata)
+            case Step.COPY | Step.LIST:
+                return await self._provider.list_items(known, after=errand.at)
+            case Step.TAKE_OUT:
+                return await self._provider.take_out(known, errand.at)
+            case Step.DELETE:
+                return await self._provider.delete_conversation(known)
 
     async def _inquire(self, inquiry: Inquiry) -> Any:
         ask = self._provider.cancel if inquiry.stops else self._provider.look

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Max
 from django.utils import timezone
 
-from jobs.models import Job, Pause, StartLimit, ToolCall
+from jobs.models import Job, Pause, StartLimit, Thread, ToolCall
 from jobs.policy.failures import RULES, FailureClass
 
 LONGEST_SAID = 500  # characters of others' words; the whole stands in the history
@@ -61,6 +61,8 @@ def _queued(job: Job) -> Explanation:
         return Explanation(
             sentence, "end the pause", "managers", "the pause", pause.began_at
         )
+    if waits := _waits_in_thread(job):
+        return waits
     last = job.attempts.order_by("-number").first()
     if last and last.ended_at and job.next_reason == "retry":
         sentence = (
@@ -84,6 +86,38 @@ def _queued(job: Job) -> Explanation:
     sentence = "Waits to be started at the provider."
     return Explanation(
         sentence, "start", "system", "the start", job.created_at, job.deadline_at
+    )
+
+
+def _waits_in_thread(job: Job) -> Explanation | None:
+    """Who has the turn owes what it owes; or the thread itself is not ready."""
+    thread = job.thread
+    if thread is None or (thread.active_job_id == job.pk and not thread.wake_at):
+        return None
+    ahead = thread.line.filter(pk__lt=job.pk).exclude(pk=thread.active_job_id or 0)
+    front = thread.active_job or ahead.first()
+    if front is None or front == job:
+        return _waits_for_conversation(job, thread) if thread.wake_at else None
+    said = _explainers[front.status](front)
+    more = ahead.exclude(pk=front.pk).count()
+    sentence = f"Waits its turn in the thread “{thread.key}”: “{front}” is before it."
+    if more:
+        sentence = (
+            f"Waits its turn in the thread “{thread.key}”: {more + 1} jobs are before "
+            f"it, first of all “{front}”."
+        )
+    sentence = f"{sentence} {said.sentence}"
+    who = said.who or "system"
+    since, by = job.created_at, job.deadline_at
+    return Explanation(sentence, said.what or "settle", who, "its turn", since, by)
+
+
+def _waits_for_conversation(job: Job, thread: Thread) -> Explanation:
+    sentence = f"Waits until its thread “{thread.key}” is ready."
+    if thread.trouble:
+        sentence = f"{sentence} The last try failed: {ended(thread.trouble)}"
+    return Explanation(
+        sentence, "start", "system", "its thread", job.created_at, job.deadline_at
     )
 
 

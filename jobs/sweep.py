@@ -21,6 +21,12 @@ from jobs.services.liveness import watch_webhooks
 from jobs.services.look_ups import LookUp, claim_look_ups, note_look_up
 from jobs.services.observe import apply
 from jobs.services.pauses import claim_probes, note_probe
+from jobs.services.thread_steps import (
+    ThreadErrand,
+    claim_thread_steps,
+    note_thread_step,
+)
+from jobs.services.turns import release_turns
 
 TICK = 0.5  # seconds between two looks for due rows
 LIFE = timedelta(seconds=95)  # the schedule's period, and half a minute of overlap
@@ -54,6 +60,8 @@ def turn(courier: Courier, wait: float) -> int:
     if not courier.in_flight:
         handle_suspect(courier)
     most = BATCH[connection.vendor]
+    release_turns()
+    courier.send(claim_thread_steps(min(courier.room, most)))
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
     courier.send(claim_inquiries(min(courier.room, most)))
@@ -81,6 +89,8 @@ def receive(courier: Courier, wait: float) -> int:
             conclude(probe)
         elif isinstance(probe, LookUp):
             note_look_up(probe)
+        elif isinstance(probe, ThreadErrand):
+            note_thread_step(probe)
     errands = [errand for errand in back if isinstance(errand, Errand)]
     note_deletions([errand for errand in errands if errand.kind is Kind.DELETE])
     answers = [errand for errand in errands if errand.kind is not Kind.DELETE]

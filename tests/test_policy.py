@@ -34,8 +34,9 @@ def seconds(at: datetime) -> float:
 
 BY_CODE = {
     "transient": """
-        server_error rate_limit_exceeded slow_down not_connected conversation_locked
+        server_error rate_limit_exceeded slow_down not_connected
     """,
+    "locked": "conversation_locked",
     "timeout": "vector_store_timeout",
     "malformed_input": """
         invalid_prompt invalid_json_schema context_length_exceeded model_not_found

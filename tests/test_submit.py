@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from jobs.kit.strict_json import DEEPEST
 from jobs.models import Attempt, Job, JobEvent, JobType, JobTypeVersion
 from jobs.services import submit as service
+from jobs.services.invalid import MOST_ERRORS
 from jobs.services.submit import LONGEST_DEADLINE, InvalidInput, submit_job
 from tests.house import api, job_type, person, problem
 
@@ -370,7 +371,7 @@ def test_a_flood_of_errors_is_cut_short(program: APIClient) -> None:
 
     answer = program.post(JOBS, GOOD | {"input": INPUT | names})
 
-    assert len(refused(answer)["errors"]) == service.MOST_ERRORS
+    assert len(refused(answer)["errors"]) == MOST_ERRORS
     assert len(answer.content) < 10_000
 
 

@@ -114,8 +114,14 @@ def never_woken(scope: Scope) -> Iterator[Found]:
 
 @finds("long_due")
 def long_due(scope: Scope) -> Iterator[Found]:
-    """While starts are paused or limited, queued jobs are due and wait all the same."""
+    """While starts are paused or limited, queued jobs are due and wait all the same.
+
+    So do those that wait for others in their thread.
+    """
     late = Job.objects.due(scope.now - LATE)
+    late = late.exclude(status=Status.QUEUED) | late.filter(
+        pk__in=late.filter(status=Status.QUEUED).in_turn().order_by().values("pk")
+    )
     if Pause.objects.of_starts().exists() or StartLimit.objects.exists():
         late = late.exclude(status=Status.QUEUED, deadline_at__gt=scope.now)
     return _jobs(

@@ -1,6 +1,7 @@
 """The rows of a job's life, a file per noun."""
 
 from jobs.models.attempt import Attempt, RawResponse
+from jobs.models.conversation import Conversation, ThreadItem
 from jobs.models.event import EventNote, JobEvent
 from jobs.models.evidence import Citation, EvidenceTrace, ToolCall
 from jobs.models.finding import Finding
@@ -20,6 +21,7 @@ __all__ = [
     "ApiToken",
     "Attempt",
     "Citation",
+    "Conversation",
     "EventNote",
     "EvidenceTrace",
     "Finding",
@@ -35,6 +37,7 @@ __all__ = [
     "StartLimit",
     "Sweep",
     "Thread",
+    "ThreadItem",
     "ToolCall",
     "WebhookReceipt",
 ]

@@ -13,6 +13,10 @@ from jobs.policy.failures import FailureClass
 
 # For so long the provider repeats an event: what is told later is told no more.
 MISSED_FOR = timedelta(hours=72)
+# A start that is not answered by then was not begun, or is lost: the lease of a claim.
+IN_THE_AIR = timedelta(seconds=15)
+# The provider's words for ends that leave items in the conversation.
+LEFT_ITEMS = ["completed", "incomplete"]
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -31,6 +35,32 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             created_at__gte=now - MISSED_FOR,
             failure_class__in=["", FailureClass.LOST],
         ).exclude(followers__reason=Reason.ADOPTED)
+
+    def in_the_air(self, now: datetime) -> Self:
+        """Those that may be at work at the provider: settled they are not.
+
+        Of one whose start was not answered that holds for a while.
+        """
+        unanswered = Q(
+            response_id=None,
+            created_at__gt=now - IN_THE_AIR,
+            failure_class__in=["", FailureClass.LOST],
+        )
+        known = Q(response_id__isnull=False)
+        return self.filter(known | unanswered, settled_at=None)
+
+    def in_conversation(self) -> Self:
+        """Those that left items in a conversation which stands at the provider."""
+        return self.filter(
+            conversation__isnull=False,
+            conversation__deleted_at=None,
+            taken_out_at=None,
+            provider_status__in=LEFT_ITEMS,
+        )
+
+    def to_take_out(self) -> Self:
+        """Those whose items are to leave the conversation."""
+        return self.filter(taken_out_at=None).exclude(take_out_at=None)
 
     def to_delete(self, now: datetime) -> Self:
         """Those whose response is to be deleted at the provider by now."""
@@ -63,6 +93,14 @@ class Attempt(models.Model):
         related_name="followers",
         help_text="Whose response it continues.",
     )
+    conversation = models.ForeignKey(
+        "jobs.Conversation",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="attempts",
+        help_text="In which it runs.",
+    )
     response_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     provider_status = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
@@ -80,6 +118,14 @@ class Attempt(models.Model):
     )
     deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was deleted at the provider."
+    )
+    take_out_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when its items are to be taken out of the conversation.",
+    )
+    taken_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="When they were."
     )
     failure_class = models.CharField(max_length=20, blank=True)
     failure_code = models.CharField(max_length=100, blank=True)
@@ -106,6 +152,11 @@ class Attempt(models.Model):
                 fields=["delete_at"],
                 name="attempt_to_delete",
                 condition=Q(delete_at__isnull=False),
+            ),
+            models.Index(
+                fields=["take_out_at"],
+                name="attempt_to_take_out",
+                condition=Q(take_out_at__isnull=False, taken_out_at__isnull=True),
             ),
             models.Index(fields=["created_at"], name="attempt_by_time"),
             models.Index(
@@ -134,6 +185,11 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.job}"
+
+    def stands_in(self, conversation: int) -> bool:
+        """Whether what it said is surely there: it was completed, and left in."""
+        same = self.conversation_id == conversation and self.take_out_at is None
+        return same and self.provider_status == "completed"
 
 
 class RawResponse(models.Model):

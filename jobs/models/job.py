@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from jobs.lifecycle import Lifecycle
@@ -90,6 +90,17 @@ class JobQuerySet(models.QuerySet["Job"]):
         """
         late = Q(status__in=[S.QUEUED, S.REQUIRES_ACTION], deadline_at__lte=now)
         return self.filter(late | Q(status=Status.AWAITING_REVIEW))
+
+    def in_turn(self) -> Self:
+        """Without those that wait for others in their thread, first come first."""
+        ahead = Job.objects.filter(
+            thread=OuterRef("thread"), status=S.QUEUED, pk__lt=OuterRef("pk")
+        )
+        free = Q(thread__active_job=None) & ~Exists(ahead)
+        ready = Q(thread__wake_at=None, thread__stage__in=["open", "archiving"])
+        return self.filter(
+            Q(thread=None) | (ready & (Q(thread__active_job=F("pk")) | free))
+        )
 
     def wake(self) -> int:
         """Have the sweep look at these at once, whatever it planned.
@@ -223,6 +234,11 @@ class Job(Lifecycle):
                 fields=["finished_at"],
                 name="job_to_erase",
                 condition=Q(finished_at__isnull=False, erased_at__isnull=True),
+            ),
+            models.Index(
+                fields=["thread", "id"],
+                name="job_in_line",
+                condition=Q(status=S.QUEUED, thread__isnull=False),
             ),
             models.Index(F("created_at").desc(), F("id").desc(), name="job_newest"),
             models.Index(

@@ -55,6 +55,14 @@ class CompletionWindow(models.TextChoices):
     EIGHT_HOURS = "8h", "within 8 hours"
 
 
+class InThread(models.TextChoices):
+    """What an answer in a thread means for the job that comes after it."""
+
+    GOES_ON = "goes_on", "the next job follows at once"
+    WAITS = "waits", "the next job waits for the decision"
+    FORGETS = "forgets", "it waits, and what is not approved is taken out"
+
+
 class JobTypeVersion(Version):
     """Model, instructions, template, schemas and limits; never changes."""
 
@@ -104,6 +112,25 @@ class JobTypeVersion(Version):
         default=86_400,
         validators=AT_LEAST_ONE,
         help_text="How long a job may take until it is completed.",
+    )
+    in_thread = models.CharField(
+        max_length=10,
+        choices=InThread,
+        default=InThread.GOES_ON,
+        help_text="What follows an answer in a thread; with the last of these no later "
+        "job builds on what was not approved.",
+    )
+    thread_max_messages = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(2)],
+        help_text="Messages of a thread after which a new conversation begins.",
+    )
+    thread_max_age_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=AT_LEAST_ONE,
+        help_text="Age of a conversation after which a new one begins in the thread.",
     )
     waives_review = models.BooleanField(
         default=False,

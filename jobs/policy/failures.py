@@ -18,6 +18,7 @@ class FailureClass(StrEnum):
     POISON = "poison"
     AUTH = "auth"
     QUOTA = "quota"
+    LOCKED = "locked"
     GONE = "gone"
     UNKNOWN = "unknown"
 
@@ -29,6 +30,7 @@ class Follow(StrEnum):
     FAIL = "fail"
     REVIEW = "review"
     PAUSE = "pause"
+    WAIT = "wait"
     EXPIRE = "expire"
 
 
@@ -36,8 +38,8 @@ class Follow(StrEnum):
 class Rule:
     """What follows, how many tries at the most, and what a person is told.
 
-    A pause costs no try. Where the key proves good and the same job is refused all the
-    same, it is the job's own fault: after so many refusals it fails.
+    A pause or a wait costs no try. Where the key proves good and the same job is
+    refused all the same, it is the job's own fault: after so many refusals it fails.
     """
 
     follow: Follow
@@ -57,6 +59,7 @@ RULES = {
     C.POISON: Rule(F.FAIL, 1, "Handling it stops workers; inspect it."),
     C.AUTH: Rule(F.PAUSE, 3, "Check what the provider's key may do, then retry it."),
     C.QUOTA: Rule(F.PAUSE, ENDLESS, "Raise the provider's quota, then retry it."),
+    C.LOCKED: Rule(F.WAIT, ENDLESS, "Another response is at work in its thread."),
     C.GONE: Rule(F.EXPIRE, 1, "The provider has it no more; retry it if wanted."),
     C.UNKNOWN: Rule(F.FAIL, 1, "An answer we do not know; inspect it."),
 }
@@ -71,12 +74,12 @@ CODES = {
             "not_a_response",
             "not_connected",
             "no_connection",
-            "conversation_locked",
         ],
         C.TRANSIENT,
     ),
     **dict.fromkeys(["timed_out", "vector_store_timeout"], C.TIMEOUT),
     "too_large": C.POISON,
+    "conversation_locked": C.LOCKED,
     **dict.fromkeys(
         [
             "invalid_prompt",

@@ -7,7 +7,13 @@ from jobs.policy.failures import RULES, FailureClass, Follow
 
 FIRST = timedelta(seconds=2)  # the ceiling of the first wait; doubles with each try
 LONGEST = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(minutes=1)  # for a conversation that another one locked
 LONGEST_ASKED = timedelta(hours=1)  # a Retry-After beyond this is not believed
+
+
+def look_for_lock_at(waits: int, now: datetime) -> datetime:
+    """When a locked conversation is tried again, after so many waits in vain."""
+    return now + min(FIRST * 2 ** min(waits, 10), LONGEST_WAIT)
 
 
 def next_try_at(

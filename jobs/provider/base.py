@@ -95,6 +95,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Item:
+    """One item of a conversation; `body`: as the provider gave it."""
+
+    item_id: str
+    kind: str
+    role: str
+    said_by_us: bool  # asked or answered from here, and not by the model
+    body: str
+
+
+@dataclass(frozen=True)
+class ItemPage:
+    """Some items in order, and whether there are more of them."""
+
+    items: tuple[Item, ...]
+    more: bool
+
+
+@dataclass(frozen=True)
 class StartRequest:
     """What a run is begun with; `metadata` is the only thread back to us.
 
@@ -110,6 +129,7 @@ class StartRequest:
     tools: tuple[Mapping[str, Any], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     previous_response_id: str = ""
+    conversation_id: str = ""  # which has what was said before: then not both
     completion_window: str = ""
     moderation: Mapping[str, Any] | None = None
     max_tool_calls: int | None = None
@@ -149,6 +169,14 @@ class Provider(Protocol):
     async def cancel(self, response_id: str) -> Snapshot: ...
 
     async def delete(self, response_id: str) -> None: ...
+
+    async def make_conversation(self, metadata: Mapping[str, str]) -> str: ...
+
+    async def list_items(self, conversation_id: str, *, after: str) -> ItemPage: ...
+
+    async def take_out(self, conversation_id: str, item_id: str) -> None: ...
+
+    async def delete_conversation(self, conversation_id: str) -> None: ...
 
     async def probe(self) -> None: ...
 

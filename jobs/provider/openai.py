@@ -6,7 +6,7 @@ than the request itself. Auth, base URL and errors stay the SDK's.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -16,15 +16,24 @@ from urllib.parse import quote
 
 import httpx2
 import openai
+from openai.types.responses import ResponseIncludable
 
 from jobs.kit.retry_after import seconds_asked_for
-from jobs.provider.base import Phase, ProviderFault, Snapshot, StartRequest
+from jobs.provider.base import (
+    ItemPage,
+    Phase,
+    ProviderFault,
+    Snapshot,
+    StartRequest,
+)
 from jobs.provider.capped import TooLarge, cap_body
+from jobs.provider.conversations import read_conversation, read_items
 from jobs.provider.reading import NotAResponse, read_response, storable
 from jobs.provider.scrubbing import scrubbed
 
 PATIENCE = 12.0  # seconds for one request, all in all; the SDK's are per phase
-INCLUDE = [
+PAGE = 100  # items of a conversation; the provider gives no more at a time
+INCLUDE: list[ResponseIncludable] = [
     "web_search_call.action.sources",
     "web_search_call.results",
     "file_search_call.results",
@@ -78,6 +87,39 @@ class OpenAIProvider:
         """Have it keep no copy; one that is not there any more is a fault, a 404."""
         async with told_as_faults(Phase.DELETE, self._key):
             await self._client.delete(_path(response_id), cast_to=httpx2.Response)
+
+    async def make_conversation(self, metadata: Mapping[str, str]) -> str:
+        """Begin an empty one; its id. Nothing at the provider dedupes this call."""
+        async with told_as_faults(Phase.START, self._key):
+            made = await self._client.conversations.with_raw_response.create(
+                metadata=dict(metadata)
+            )
+            return read_conversation(made.content)
+
+    async def list_items(self, conversation_id: str, *, after: str) -> ItemPage:
+        """Its items, oldest first: those after one of them, or the first ones."""
+        items = self._client.conversations.items.with_raw_response
+        async with told_as_faults(Phase.LOOK, self._key):
+            found = await items.list(
+                conversation_id,
+                after=after or openai.omit,
+                limit=PAGE,
+                order="asc",
+                include=INCLUDE,
+            )
+            return read_items(found.content)
+
+    async def take_out(self, conversation_id: str, item_id: str) -> None:
+        """Delete one item; one that is not there any more is a fault, a 404."""
+        async with told_as_faults(Phase.DELETE, self._key):
+            await self._client.conversations.items.with_raw_response.delete(
+                item_id, conversation_id=conversation_id
+            )
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Have nobody reach it any more; one that is not there is a fault, a 404."""
+        async with told_as_faults(Phase.DELETE, self._key):
+            await self._client.conversations.with_raw_response.delete(conversation_id)
 
     async def probe(self) -> None:
         """The cheapest call that tells whether key and quota are good again."""
@@ -140,6 +182,7 @@ def _body(request: StartRequest) -> dict[str, Any]:
     optional = {
         "instructions": request.instructions or None,
         "tools": [dict(tool) for tool in request.tools] or None,
+        "conversation": request.conversation_id or None,
         "previous_response_id": request.previous_response_id or None,
         "moderation": dict(request.moderation or {}) or None,
         "max_tool_calls": request.max_tool_calls,

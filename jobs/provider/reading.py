@@ -35,7 +35,7 @@ class NotAResponse(ValueError):
 
 def read_response(body: bytes) -> Snapshot:
     """What this body says; raises NotAResponse when it says nothing."""
-    said = _parse(body)
+    said = parse(body)
     if not (isinstance(said, dict) and 0 < len(_text(said.get("id"))) <= ID):
         raise NotAResponse("the body has no response id")
     items = [item for item in _list(said, "output") if isinstance(item, dict)]
@@ -232,7 +232,8 @@ def _usage(usage: Item) -> Usage:
     return Usage(count("input_tokens"), count("output_tokens"), count("total_tokens"))
 
 
-def _parse(body: bytes) -> Any:
+def parse(body: bytes) -> Any:
+    """The JSON of a body; NotAResponse where it is none."""
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -90,6 +90,7 @@ def _adopt(job: Job, lost: Attempt, snapshot: Snapshot, now: datetime) -> Verdic
         tries=lost.tries,
         reason=Attempt.Reason.ADOPTED,
         follows=lost,
+        conversation=lost.conversation,
         created_at=now,
     )
     note_snapshot(adopted, snapshot, now)

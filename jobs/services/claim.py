@@ -20,6 +20,7 @@ from jobs.services.limits import StartRoom
 from jobs.services.look_ups import answer_themselves
 from jobs.services.pauses import quota_probe
 from jobs.services.start import begin_attempts, look_at
+from jobs.services.turns import take_turns
 
 SUSPECT = 2  # lost leases in a row, after which a job is handled alone
 POISON = 4  # and after which it is not handled any more
@@ -86,7 +87,7 @@ def _claim_looks(due: JobQuerySet, room: int, now: datetime) -> list[Errand]:
 @transaction.atomic
 def _claim_starts(due: JobQuerySet, room: int, now: datetime) -> list[Errand]:
     """While starts are paused nothing begins, but one job that tries the quota."""
-    queued = due.filter(status=Status.QUEUED)
+    queued = due.filter(status=Status.QUEUED).in_turn()
     if room <= 0 or not queued.exists():
         return []
     probe = None
@@ -97,7 +98,7 @@ def _claim_starts(due: JobQuerySet, room: int, now: datetime) -> list[Errand]:
         room = 1
     limits = StartRoom(now)
     jobs = limits.take(_locked(limits.exclude_full(queued), limits.cap(room)))
-    jobs = end_unanswered(_count_lost(jobs, now), now)
+    jobs = end_unanswered(_count_lost(take_turns(jobs, now), now), now)
     errands = begin_attempts(_lease(jobs, now), now + LEASE, now)
     for errand in errands:
         errand.probe = probe

@@ -24,9 +24,13 @@ from jobs.models import (
     JobType,
     RawResponse,
     Result,
+    Thread,
+    ThreadItem,
     ToolCall,
 )
 from jobs.models.job import FINAL, JobQuerySet
+from jobs.services.copies import unnamed_beside
+from jobs.services.turns import wake_thread
 
 ERASED = "erased"
 AT_ONCE = {"sqlite": 10, "postgresql": 50}  # jobs in one transaction
@@ -64,6 +68,13 @@ class Part:
         return rows.delete()[0]
 
 
+class Copied(Part):
+    """Copies of items; of what nobody can be named for, it may be these jobs'."""
+
+    def of(self, jobs: Any) -> QuerySet[Any]:
+        return ThreadItem.objects.filter(Q(job__in=jobs) | unnamed_beside(jobs))
+
+
 PARTS = [
     Part("results", Result, "job", {"body": "", "html": ""}),
     Part(
@@ -88,10 +99,19 @@ PARTS = [
     ),
     Part("notes", EventNote, "event__job"),
     Part("answers kept for repeats", IdempotencyKey, "job", {"body": ""}),
+    Copied("copied items", ThreadItem, "job", {"body": ""}),
 ]
 # Why a job that is old enough is kept all the same, in words and as a condition.
 KEPT_FOR = {
     "legal hold": Q(legal_hold=True),
+    "its turn in a thread": Q(Exists(Thread.objects.filter(active_job=OuterRef("pk")))),
+    "items that are still in a conversation": Q(
+        Exists(
+            Attempt.objects.in_conversation().filter(
+                job=OuterRef("pk"), job__version__job_type__deletes_at_provider=True
+            )
+        )
+    ),
     "responses that have not settled": Q(
         Exists(
             Attempt.objects.filter(job=OuterRef("pk"), settled_at=None).exclude(
@@ -125,6 +145,23 @@ def erasable(jobs: JobQuerySet) -> JobQuerySet:
     for reason in KEPT_FOR.values():
         jobs = jobs.exclude(reason)
     return jobs
+
+
+@transaction.atomic
+def take_out_old(job_type: JobType, now: datetime) -> int:
+    """Have old jobs' items leave conversations that stand, where copies go as well.
+
+    Their content is erased once that is done. Says how many attempts it concerns.
+    """
+    if not job_type.deletes_at_provider:
+        return 0
+    jobs = old_jobs(job_type, now).exclude(KEPT_FOR["legal hold"])
+    left = Attempt.objects.in_conversation().filter(job__in=jobs, take_out_at=None)
+    threads = set(left.order_by().values_list("conversation__thread", flat=True))
+    marked = left.order_by().update(take_out_at=now)
+    for thread_id in threads:
+        wake_thread(thread_id, now)
+    return marked
 
 
 @transaction.atomic

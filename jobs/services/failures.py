@@ -12,7 +12,7 @@ from jobs.models import Attempt, Job, Pause
 from jobs.models.job_type import OnLost
 from jobs.policy.failures import RULES, FailureClass, Follow, class_of_fault
 from jobs.policy.outcomes import Failed
-from jobs.policy.retries import next_try_at
+from jobs.policy.retries import look_for_lock_at, next_try_at
 from jobs.provider.base import ProviderFault, Snapshot
 from jobs.services.attempts import end_attempt
 from jobs.services.batch import Batch
@@ -38,6 +38,9 @@ def fail_attempt(
         if _refused_before(attempt) < rule.tries:
             attempt.tries -= 1  # a pause costs the job no try
             again_at = batch.now + PROBE_AFTER
+    if rule.follow is Follow.WAIT:
+        attempt.tries -= 1  # and so does a wait
+        again_at = look_for_lock_at(_refused_before(attempt), batch.now)
     decided = f"retry at {again_at:%H:%M:%S}" if again_at else rule.advice
     end_attempt(batch, attempt, reply, decided)
     if again_at:

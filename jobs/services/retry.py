@@ -12,6 +12,7 @@ from jobs.kit.rights import name_of, require
 from jobs.lifecycle import Move, MoveRefused, lock, move_all
 from jobs.models import Attempt, Job
 from jobs.services.submit import InvalidInput, check_input
+from jobs.services.threads import why_not_run
 
 RETRYABLE = frozenset({Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.EXPIRED})
 AFRESH = {  # what the job's earlier life leaves behind
@@ -62,6 +63,8 @@ def why_not_retry(job: Job) -> str:
     """Why nobody can retry it, in words; empty when it can be retried."""
     if job.status not in RETRYABLE:
         return f"{job} is {job.status}: only what has ended is retried"
+    if why := why_not_run(job.thread):
+        return why
     queued = Job.Status.QUEUED
     return "" if job.may_become(queued) else job.why_not(queued)
 

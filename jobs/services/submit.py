@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -15,11 +14,12 @@ from jobs.kit.rights import name_of, require
 from jobs.kit.strict_json import flaws, place
 from jobs.lifecycle import Line, add_events
 from jobs.models import Job, JobType, JobTypeVersion
+from jobs.services.invalid import InvalidInput, by_field
+from jobs.services.joining import OnActive, join_thread
 
 LONGEST_DEADLINE = 30 * 86_400  # seconds
 TITLE = 200  # characters; Job.title
 LONGEST_URL = 2_000  # characters; Job.callback_url
-MOST_ERRORS = 50
 CallbackCheck = Callable[[Collection[str]], Mapping[str, str]]
 _callback_checks: list[CallbackCheck] = []
 
@@ -29,14 +29,6 @@ def checks_callbacks(check: CallbackCheck) -> CallbackCheck:
     if check not in _callback_checks:
         _callback_checks.append(check)
     return check
-
-
-class InvalidInput(Exception):
-    """`errors`: what is wrong, by field ("input.question")."""
-
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        super().__init__("; ".join(f"{k}: {' '.join(v)}" for k, v in errors.items()))
-        self.errors = dict(errors)
 
 
 @transaction.atomic
@@ -50,8 +42,14 @@ def submit_job(
     attempt_seconds: int | None = None,
     deadline_seconds: int | None = None,
     callback_url: str = "",
+    thread: str = "",
+    on_active: str = OnActive.QUEUE,
 ) -> Job:
-    """Store a job for this input; if it is bad, InvalidInput is raised instead."""
+    """Store a job for this input; if it is bad, InvalidInput is raised instead.
+
+    `thread`: the key of the thread that it runs in; raises ThreadBusy as `on_active`
+    has it, and MoveRefused where that thread is closed.
+    """
     require(by, "jobs.submit_job")
     version = _version(type_name)
     errors = check_input(version, given)
@@ -66,6 +64,7 @@ def submit_job(
         input=given,
         metadata=metadata or {},
         callback_url=callback_url,
+        thread=join_thread(by=by, key=thread, on_active=on_active) if thread else None,
         requester=by,
         **limits,
         **times(version, deadline_seconds, now),
@@ -98,18 +97,10 @@ def check_value(value: Any, validator: Any, *, name: str) -> dict[str, list[str]
 
     Without a validator anything will do that can be stored.
     """
-    if errors := _by_field(flaws(value, name)):
+    if errors := by_field(flaws(value, name)):
         return errors
     found = validator.iter_errors(value) if validator else ()
-    return _by_field(said for error in found for said in _said(error, name))
-
-
-def _by_field(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
-    for field, message in islice(said, MOST_ERRORS):
-        if message not in errors.setdefault(field, []):
-            errors[field].append(message)
-    return errors
+    return by_field(said for error in found for said in _said(error, name))
 
 
 def _version(type_name: str) -> JobTypeVersion:
@@ -170,7 +161,7 @@ def check_rest(
     title: str, metadata: dict[str, str], limits: dict[str, int | None]
 ) -> dict[str, list[str]]:
     """What is wrong with the other fields of a submission."""
-    errors = _by_field([*flaws(title, "title"), *flaws(metadata, "metadata")])
+    errors = by_field([*flaws(title, "title"), *flaws(metadata, "metadata")])
     if len(title) > TITLE:
         errors["title"] = [f"This must have at most {TITLE} characters."]
     for name, seconds in limits.items():

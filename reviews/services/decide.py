@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.kit.rights import name_of
 from jobs.lifecycle import Line, MoveRefused, add_events
 from jobs.models import Job
+from jobs.services.turns import take_out_of_thread
 from reviews.models import Decision, DecisionComment, Delivery, Review
 from reviews.services.approvals import Tally, tally_of
 from reviews.services.plan import plan_deliveries
@@ -74,6 +75,7 @@ def reject(
     comment_on(decision, comment)
     outdate_pages(review)
     review.job.move(Job.Status.REJECTED, actor=name_of(by), note=comment)
+    take_out_of_thread(review.job, timezone.now())
     return decision
 
 

@@ -45,6 +45,8 @@ def where_abandoned(job: Job) -> str | None:
     last = job.events.filter(kind="status", became=job.status).order_by("seq").last()
     was = last.was if last else ""
     if was == Status.REQUIRES_ACTION:
+        if job.thread_id is not None:
+            return None  # the calls were taken out of its conversation
         return was if unanswered_calls(job).exists() else None
     return was if was == Status.AWAITING_REVIEW else None
 

@@ -14,6 +14,7 @@ from jobs.lifecycle import Move, MoveRefused, lock, move_all
 from jobs.models import Attempt, Job, Result
 from jobs.models.job_type import as_text
 from jobs.services.retry import AFRESH
+from jobs.services.threads import why_not_run
 from reviews.models import ChangeRequest, Decision, Review
 from reviews.services.claim import require_unclaimed
 from reviews.services.decide import CommentNeeded, record_decision, require_first
@@ -23,6 +24,7 @@ from reviews.services.who_may import why_not_decide
 MOST_CHANGES = 20
 LONGEST_CHANGE = 2_000  # characters
 ASKED = "A reviewer read your answer and asks for changes."
+READ = "This is the answer that was read:"
 EDITED = "The reviewer edited it first. Go on from this version and not from yours:"
 WANTED = "Give the whole answer again, with each of these done and the rest as it was:"
 
@@ -69,6 +71,8 @@ def why_no_more_rounds(review: Review) -> str:
             f"Changes were requested {times}, as often as this type of job allows: "
             "edit the result, approve it or reject it."
         )
+    if why := why_not_run(review.job.thread):
+        return f"{why}: edit the result, approve it or reject it."
     attempt = review.result.origin.attempt
     if attempt is None or not attempt.response_id or attempt.deleted_at:
         return (
@@ -85,10 +89,15 @@ def rounds_used(job: Job) -> int:
 
 
 def instruction(result: Result, lines: Sequence[str]) -> str:
-    """What the model is told: the version to go on from, if it is not its own."""
+    """What the model is told: the version to go on from, if it is not its own.
+
+    In a thread, others may have been answered since: there it is told in any case.
+    """
     parts = [ASKED]
     if result.parent_id is not None:
         parts += [EDITED, as_text(result.content)]
+    elif result.job.thread_id is not None:
+        parts += [READ, as_text(result.content)]
     numbered = [f"{number}. {line}" for number, line in enumerate(lines, start=1)]
     return "\n\n".join([*parts, WANTED, "\n".join(numbered)])
 
