@@ -16,6 +16,7 @@ from reviews.api import urls as reviews_api
 handler400 = problem_or(400, defaults.bad_request)
 handler403 = problem_or(403, defaults.permission_denied)
 handler500 = problem_or(500, defaults.server_error)
+admin.autodiscover()  # here, and not in processes without pages
 docs = SpectacularSwaggerSplitView.as_view(template_name="api_docs.html")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

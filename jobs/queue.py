@@ -9,7 +9,6 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django_q.models import Schedule, Task
 from django_q.tasks import async_task
-from redis import RedisError
 
 SWEEPS = "sweeps"
 DEFAULT = "default"
@@ -69,6 +68,8 @@ def ring(cluster: str) -> None:
 
     While the queue is away nobody hears it, and the schedule does the same later.
     """
+    from redis import RedisError  # slow to load, and few processes ring
+
     for regular in REGULARS:
         if regular.cluster == cluster and regular.is_constant:
             with suppress(DatabaseError, RedisError):

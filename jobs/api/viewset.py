@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api.once import HEADER, once
+from jobs.api.parsers import StrictJSONParser
 from jobs.api.throttle import PerToken
-from jobs.kit.strict_json import StrictJSONParser
 
 M = TypeVar("M", bound=Model)
 

@@ -4,33 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from sys import float_info
-from typing import IO, Any
-
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from typing import Any
 
 DEEPEST = 50  # lists and objects in each other; whoever walks them needs a stack
 BOTTOM = 200  # deeper than this is refused before anyone walks it
 LONGEST_NAME = 80  # characters of a name, where an error tells its place
 TORN = re.compile("[\0\ud800-\udfff]")  # NUL, half a surrogate pair: nobody stores them
-
-
-class StrictJSONParser(JSONParser):
-    """UTF-8, each name once in its object, not bottomless; NaN is left to the field."""
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Any = None,
-    ) -> Any:
-        raw = parser_context["request"].body  # raises beyond the limit
-        try:
-            return read_json(raw)
-        except TooDeep as wrong:
-            raise ParseError(str(wrong)) from wrong
-        except ValueError as wrong:
-            raise ParseError(f"This is not the JSON we take: {wrong}") from wrong
 
 
 class TooDeep(ValueError):
