@@ -7,9 +7,12 @@ and the picture before it.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+from django.db import connection
 from django.db.models import Model
+from django.db.models.sql.compiler import SQLCompiler
 
 from jobs.kit.canonical import sha256_hex
 from jobs.models import Attempt, Job, JobEvent, Pause, Result
@@ -21,8 +24,22 @@ Row = dict[str, Any]
 SHOWN = {"status", "steps", "failure_class", "failure_code", "approved_hash", "input"}
 
 
+@cache
+def select(model: type[Model]) -> tuple[str, list[str], SQLCompiler, Any]:
+    """Its rows as `values()` gives them, put into SQL once for a thousand pictures."""
+    query = model._default_manager.order_by("pk").values().query
+    compiler = query.get_compiler(connection=connection)
+    sql, _ = compiler.as_sql()
+    converters = compiler.get_converters([column for column, *_ in compiler.select])
+    return sql, list(query.values_select), compiler, converters
+
+
 def rows_of(model: type[Model]) -> list[Row]:
-    return list(model._default_manager.order_by("pk").values())
+    sql, names, compiler, converters = select(model)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        rows = compiler.apply_converters(cursor.fetchall(), converters)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 class ByJob(dict[int, list[Row]]):
