@@ -20,7 +20,7 @@ RUNS = {
     "sqlite": ["--db=sqlite", COMPUTING],
     "postgres": ["--db=postgres", COMPUTING, "--only-database"],
     "sqlite, processes": ["--db=sqlite", WAITING],
-    "postgres, processes": ["--db=postgres", WAITING],
+    "postgres, processes": ["--db=postgres", WAITING, "--only-database"],
 }
 WIDTH = max(map(len, RUNS))
 ENDED = (0, 1, 5)  # pytest's exit codes: all passed, some failed, there was no test

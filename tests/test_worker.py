@@ -124,18 +124,11 @@ def an_idle_one(worker: Worker) -> psutil.Process | None:
     return idle[-1] if idle else None
 
 
-def test_a_worker_takes_jobs_to_their_review_and_stops_when_told_to(worker, note, shop):
+def test_work_goes_on_by_itself_whoever_is_killed_and_ends_when_told_to(
+    worker, note, shop
+):
     gets_through(shop, STARTING)
     assert sweeping() <= {member.pid for member in worker.members()}
-
-    worker.command.terminate()
-    assert worker.command.wait(STOPPING) == 0
-    assert worker.members() == []
-    assert not Sweep.objects.filter(ended_at=None).exists()
-
-
-def test_work_goes_on_by_itself_whoever_is_killed(worker, note, shop):
-    gets_through(shop, STARTING)
 
     # An idle one may take a lock of the queue with it: then no sweep ever starts.
     idle = wait_for("an idle worker", STARTING, lambda: an_idle_one(worker))
@@ -149,6 +142,11 @@ def test_work_goes_on_by_itself_whoever_is_killed(worker, note, shop):
         psutil.Process(pid).kill()
     gets_through(shop, RESUMING)
     wait_for("another sweep", RESUMING, lambda: sweeping() - killed)
+
+    worker.command.terminate()
+    assert worker.command.wait(STOPPING) == 0
+    assert worker.members() == []
+    assert not Sweep.objects.filter(ended_at=None).exists()
 
 
 def test_a_cluster_that_does_not_become_complete_is_no_good(db, monkeypatch):
