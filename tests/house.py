@@ -49,7 +49,11 @@ PROMPT_SCHEMA = {
 def person(name: str, *groups: str, **fields: Any) -> User:
     """A user of these groups, staff unless said otherwise."""
     user = User.objects.create_user(name, password=name, **{"is_staff": True, **fields})
-    user.groups.set(Group.objects.filter(name__in=groups))
+    member = User.groups.through  # a new one is in no group: there is nothing to ask
+    member.objects.bulk_create(
+        member(user=user, group=group)
+        for group in Group.objects.filter(name__in=groups)
+    )
     return user
 
 
@@ -77,7 +81,7 @@ def mailbox(address: str, *types: JobType, name: str = "mail") -> Destination:
 
 def _destination(name: str, kind: str, address: str, *types: JobType) -> Destination:
     made = Destination.objects.create(name=name, kind=kind, secret=SECRET)
-    made.job_types.set(types)
+    made.job_types.add(*types)
     DestinationVersion(destination=made, address=address).save()
     return made
 
