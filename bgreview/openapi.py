@@ -50,6 +50,7 @@ BESIDE = {  # what else single calls answer
     "reviews_versions_list": (410,),
     "reviews_versions_retrieve": (410,),
     "deliveries_anew_retrieve": (409, 410),
+    "threads_destroy": (409,),
 }
 ERRORS_OF_400 = {"input.text": ["This field is required."]}
 WAITS = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
@@ -111,10 +112,13 @@ OWN = [
     "jobs_events_list",
     "jobs_wait_retrieve",
 ]
+THREADS = ["threads_retrieve", "threads_stats_retrieve", "threads_archive_create"]
 LEADS: dict[tuple[str, str], tuple[list[str], str, str]] = {
     ("jobs_create", "201"): (OWN, "public_id", "/id"),
     ("jobs_bulk_create", "201"): (OWN, "public_id", "/jobs/0/id"),
     ("jobs_list", "200"): (OWN, "public_id", "/results/0/id"),
+    ("threads_create", "201"): (THREADS, "public_id", "/id"),
+    ("threads_list", "200"): (THREADS, "public_id", "/results/0/id"),
     ("reviews_list", "200"): (
         ["reviews_retrieve", "reviews_claim_create", "reviews_versions_list"],
         "id",

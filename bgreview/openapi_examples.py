@@ -25,6 +25,7 @@ EXAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "NewThread": {"key": "user:42/topic:refunds", "metadata": {"team": "shop"}},
     "Note": NOTE,
     "Retry": {"note": "The order number was wrong.", "input": {"text": "Order 4712."}},
     "Reason": {"reason": "The customer called it off."},

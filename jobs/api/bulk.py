@@ -21,8 +21,8 @@ from jobs.services.submit_many import MOST, Wanted, submit_many
 class Row(Submission):
     """One of many; these run in no thread, where jobs wait for each other."""
 
-    thread = None
-    on_active = None
+    thread = None  # type: ignore[assignment]
+    on_active = None  # type: ignore[assignment]
 
 
 class Submissions(StrictSerializer):

@@ -8,12 +8,21 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from jobs.api.fields import Dollars, Metadata, StrictSerializer, Text, Whole
-from jobs.api.shapes import ATTEMPT, FAILURE, NEXT_ACTION, PROGRESS, WAITING
+from jobs.api.shapes import (
+    ATTEMPT,
+    FAILURE,
+    NEXT_ACTION,
+    PROGRESS,
+    THREAD,
+    WAITING,
+)
 from jobs.explain import explain
 from jobs.models import Attempt, Job, JobTypeVersion
 from jobs.services.costs import total_cost, with_costs
+from jobs.services.joining import OnActive
 from jobs.services.progress import progress_of
 from jobs.services.submit import LONGEST_DEADLINE, TITLE
+from jobs.services.threads import KEY
 
 FREEFORM = "freeform"
 PARTS = ["result", "evidence", "attempts", "events"]
@@ -34,8 +43,24 @@ class Submission(StrictSerializer):
     callback_url = Text(
         required=False, trim_whitespace=False, help_text="Told of its status, signed."
     )
+    thread = Text(
+        required=False,
+        trim_whitespace=False,
+        max_length=KEY,
+        help_text="The key of the thread that it runs in, made if need be.",
+    )
+    on_active = serializers.ChoiceField(
+        required=False,
+        choices=[each.value for each in OnActive],
+        help_text="What is done while another job has the turn there: wait for it "
+        "(default), refuse this one with 409, or cancel that one.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "on_active" in attrs and "thread" not in attrs:
+            raise serializers.ValidationError(
+                {"on_active": ["Name a thread as well: without one nothing waits."]}
+            )
         if "prompt" in attrs and {"type", "input"} & set(attrs):
             raise serializers.ValidationError(
                 {"prompt": ["Give either a prompt, or a type and its input."]}
@@ -65,6 +90,7 @@ class JobBrief(serializers.ModelSerializer[Job]):
     type = serializers.CharField(source="version.job_type.name")
     type_version = serializers.IntegerField(source="version.number")
     requester = serializers.CharField(source="requester.username")
+    thread = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
 
     class Meta:
@@ -76,12 +102,18 @@ class JobBrief(serializers.ModelSerializer[Job]):
             "type_version",
             "title",
             "requester",
+            "thread",
             "created_at",
             "started_at",
             "finished_at",
             "revision",
             "links",
         )
+
+    @extend_schema_field(THREAD)
+    def get_thread(self, job: Job) -> dict[str, str] | None:
+        thread = job.thread
+        return {"id": str(thread.public_id), "key": thread.key} if thread else None
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
     def get_links(self, job: Job) -> dict[str, str]:

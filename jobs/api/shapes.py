@@ -30,6 +30,7 @@ PROGRESS = record(
 )
 ATTEMPT = or_null(record(number=COUNT, reason=TEXT, retries=COUNT, revisions=COUNT))
 FAILURE = or_null(record(**{"class": TEXT, "code": TEXT, "message": TEXT}))
+THREAD = or_null(record(id={**TEXT, "format": "uuid"}, key=TEXT))
 NEXT_ACTION = or_null(record(what=TEXT, who=TEXT))
 WAITING = or_null(
     record(

@@ -40,7 +40,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)
-        return jobs.select_related("version__job_type", "requester")
+        return jobs.select_related("version__job_type", "requester", "thread")
 
     def get_serializer_class(self) -> Any:
         return shapes.JobBrief if self.action == "list" else shapes.JobDetail
