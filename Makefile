@@ -15,6 +15,10 @@ PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
 # Where `make fuzz` begins, and how many it tries: a hundred take some minutes.
 SEEDS := $(shell date +%s)+100
 
+# How many requests for each call of the API, valid and invalid, and which.
+FUZZ := 400
+FUZZ_SEED := $(shell date +%s)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo run test fuzz mutants lint format schema screenshots chaos bench
@@ -35,9 +39,11 @@ run: $(RUNTIME) .env ## Serve, with the settings in .env
 test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retry"
 	@$(PYTHON) tests/run.py $(ARGS)
 
-fuzz: $(DEV) ## Drive the lifecycle at random for long; SEEDS=1234+100 ARGS=--db=postgres
+fuzz: $(DEV) ## Drive lifecycle and API at random for long; SEEDS=1234+100 ARGS=--db=postgres
 	@echo "SEEDS=$(SEEDS)"
 	@SEEDS=$(SEEDS) $(PYTHON) -m pytest -q tests/test_interleavings.py $(ARGS)
+	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(PYTHON) -m pytest -q -n auto \
+		tests/test_api_fuzz.py $(ARGS)
 
 mutants: $(DEV) ## Take one guard of the gate away at a time: tests must miss it; ARGS="--only claim"
 	$(PYTHON) -m tests.mutants $(ARGS)

@@ -133,6 +133,13 @@ def test_a_parameter_that_is_not_known_is_refused(
     assert said["errors"] == {"colour": ["This parameter is not known."]}
 
 
+@pytest.mark.parametrize("query", ["status=", "status=queued&status=", "text="])
+def test_a_parameter_without_a_value_is_refused(program: APIClient, query: str) -> None:
+    (name,) = problem(program.get(f"{JOBS}?{query}"), 400)["errors"]
+
+    assert query.startswith(name)
+
+
 def test_nothing_is_done_for_who_sends_a_parameter_to_a_verb(
     program: APIClient,
 ) -> None:

@@ -43,7 +43,7 @@ class JobFilter(filters.FilterSet):
     failure_class = filters.MultipleChoiceFilter(
         choices=[(each, each) for each in FailureClass]
     )
-    text = filters.CharFilter(method="with_text", max_length=200)
+    text = filters.CharFilter(method="with_text", max_length=200, strip=False)
     created_after = since("created_at")
     created_before = until("created_at")
     finished_after = since("finished_at")

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from jobs.api.fields import StrictSerializer
 from jobs.api.serializers import JobDetail
+from jobs.api.shapes import TEXT, record
 from jobs.api.viewset import ApiViewSet
 from jobs.models import Job
 
@@ -29,6 +30,9 @@ class WaitOptions(StrictSerializer):
 
     timeout = serializers.IntegerField(min_value=0, max_value=LONGEST, default=USUAL)
     revision = serializers.IntegerField(min_value=0, max_value=HIGHEST, required=False)
+
+
+EVENT = record(id=TEXT, event=TEXT, data=TEXT)
 
 
 class EventStream(JSONRenderer):
@@ -69,7 +73,7 @@ class FollowViewSet(ApiViewSet[Job]):
         said.is_valid(raise_exception=True)
         return Response(self.get_serializer(self.get_object()).data)
 
-    @extend_schema(responses={(200, EventStream.media_type): str})
+    @extend_schema(responses={(200, EventStream.media_type): EVENT})
     @action(detail=True, renderer_classes=[EventStream])
     def stream(self, request: Request, public_id: str) -> Response:
         """The job as server-sent events: now, and whenever its revision changes.

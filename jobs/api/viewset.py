@@ -14,6 +14,7 @@ from jobs.api.once import HEADER, once
 from jobs.api.parsers import StrictJSONParser
 from jobs.api.throttle import PerToken
 
+UNKNOWN = "This parameter is not known."
 M = TypeVar("M", bound=Model)
 
 
@@ -57,14 +58,17 @@ class ApiViewSet(viewsets.GenericViewSet[M]):
         return response
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
-        """A misspelt filter must not pass in silence, and show too much."""
+        """A misspelt or empty filter must not pass in silence, and show too much."""
         known = set(self.parameters.get(self.action or "", ()))
         if self.action == "list":
             known |= self._parameters_of_lists()
-        if unknown := set(request.query_params) - known:
-            raise ValidationError(
-                {name: ["This parameter is not known."] for name in sorted(unknown)}
-            )
+        wrong = {
+            name: ["Give it a value, or leave it out." if name in known else UNKNOWN]
+            for name, values in request.query_params.lists()
+            if name not in known or "" in values
+        }
+        if wrong:
+            raise ValidationError(wrong)
 
     def _parameters_of_lists(self) -> set[str]:
         filters = getattr(self, "filterset_class", None)

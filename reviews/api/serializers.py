@@ -29,7 +29,7 @@ class DeliveryBrief(serializers.ModelSerializer[Delivery]):
     kind = serializers.CharField(source="destination.kind")
     result_version = serializers.IntegerField(source="result.number")
     request_sha256 = serializers.CharField(source="request_hash")
-    next_try_at = serializers.DateTimeField(source="wake_at")
+    next_try_at = serializers.DateTimeField(source="wake_at", allow_null=True)
 
     class Meta:
         model = Delivery
