@@ -248,6 +248,7 @@ class Job(Answer):
     requester: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    thread: Mapping[str, str] | None = None  # its id and key
     links: Mapping[str, str] = field(default_factory=dict)
     input: Any = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -267,6 +268,15 @@ class Job(Answer):
     def is_approved(self) -> bool:
         """A person said yes to its result."""
         return self.status in ("approved", "delivered")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted(Answer):
+    """One of many that were submitted at once."""
+
+    id: str
+    status: str
+    link: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,6 +329,43 @@ class Event(Answer):
     actor: str = ""
     note: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread(Answer):
+    """A conversation that jobs share, one at a time; `active_job` has its turn."""
+
+    id: str
+    key: str
+    state: str
+    created_at: datetime
+    owner: str = ""
+    active_job: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    expires_at: datetime | None = None
+    max_messages: int | None = None
+    max_age_seconds: int | None = None
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadStats(Answer):
+    """What happened in a thread, in numbers; `cost` is in dollars."""
+
+    messages: int
+    jobs: int
+    jobs_by_status: Mapping[str, int] = field(default_factory=dict)
+    attempts: int = 0
+    conversations: int = 0
+    items_copied: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    last_run_at: datetime | None = None
+    age_seconds: int = 0
+    cost: str | None = None
 
 
 def _read(kind: type[T], said: Any) -> T:
@@ -384,7 +431,8 @@ class _Give(Generic[T]):
 
 Steps = Generator[_Send | _Pause | _Give[Any], Any, T]
 Gives = Generator[_Send | _Pause | _Give[T], Any, Any]
-JobOrId = Job | str | uuid.UUID
+JobOrId = Job | Submitted | str | uuid.UUID
+ThreadOrId = Thread | str | uuid.UUID
 Said = httpx2.Response | httpx2.RequestError
 
 
@@ -474,8 +522,8 @@ def _checked_token(token: str) -> str:
     return token
 
 
-def _id(given: JobOrId) -> str:
-    found = given.id if isinstance(given, Job) else str(given)
+def _id(given: JobOrId | ThreadOrId) -> str:
+    found = str(given) if isinstance(given, str | uuid.UUID) else given.id
     if not re.fullmatch(r"[\w-]+", found, re.ASCII):
         raise ValueError(f"{found!r:.80} is no id.")
     return found
@@ -699,10 +747,10 @@ class _Api:
     @_call
     def submit_bulk(
         self, jobs: Iterable[Mapping[str, Any]], *, key: str | None = None
-    ) -> Steps[list[Job]]:
-        """Submit up to 1,000 jobs at once, all or none; see `submission`."""
+    ) -> Steps[list[Submitted]]:
+        """Submit up to 1,000 jobs at once, all or none; each made by `submission`."""
         said = yield from self._posted("jobs/bulk/", {"jobs": list(jobs)}, key)
-        return [_read(Job, one) for one in said["jobs"]]
+        return [_read(Submitted, one) for one in said["jobs"]]
 
     @_call
     def get(self, job: JobOrId) -> Steps[Job]:
@@ -759,6 +807,60 @@ class _Api:
         return _read(
             Job, (yield from self._posted(f"jobs/{_id(job)}/retry/", said, None))
         )
+
+    # ---- threads -------------------------------------------------------------------
+
+    @_call
+    def thread(
+        self,
+        key: str,
+        *,
+        expires_at: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+        max_messages: int | None = None,
+        max_age_seconds: int | None = None,
+    ) -> Steps[Thread]:
+        """The thread of this key, made if there is none; else it stays as it is."""
+        said = _without_none(
+            key=key,
+            expires_at=expires_at and expires_at.isoformat(),
+            metadata=metadata,
+            max_messages=max_messages,
+            max_age_seconds=max_age_seconds,
+        )
+        return _read(Thread, (yield from self._posted("threads/", said, None)))
+
+    @_call
+    def get_thread(self, thread: ThreadOrId) -> Steps[Thread]:
+        """Where a thread is."""
+        return _read(Thread, (yield from self._got(f"threads/{_id(thread)}/")))
+
+    @_stream
+    def threads(self, **only: Any) -> Gives[Thread]:
+        """Every thread one may see, newest first; `only` with this `state`, `key`."""
+        return self._listed("threads/", only, Thread)
+
+    @_call
+    def thread_stats(self, thread: ThreadOrId) -> Steps[ThreadStats]:
+        """Its messages, jobs, tokens, age and cost."""
+        path = f"threads/{_id(thread)}/stats/"
+        return _read(ThreadStats, (yield from self._got(path)))
+
+    @_call
+    def archive_thread(self, thread: ThreadOrId) -> Steps[Thread]:
+        """Have its items copied and it closed, once its jobs have ended."""
+        path = f"threads/{_id(thread)}/archive/"
+        return _read(Thread, (yield from self._posted(path, {}, None)))
+
+    @_call
+    def delete_thread(
+        self, thread: ThreadOrId, *, archive: bool = False
+    ) -> Steps[Thread]:
+        """Have it deleted: it takes no more jobs, and what runs is cancelled."""
+        asked = self._ask(
+            "DELETE", f"threads/{_id(thread)}/", params={"archive": archive}
+        )
+        return _read(Thread, _json((yield from asked)))
 
     # ---- waiting -------------------------------------------------------------------
 

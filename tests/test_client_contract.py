@@ -126,6 +126,34 @@ def test_waiting_ends_when_the_job_is_over(voice, courier, note, ann):
         assert waits.result(PATIENCE)["status"] == "rejected"
 
 
+def test_many_are_submitted_at_once_all_or_none(voice):
+    jobs = [{"type": "note", "input": {"text": str(n)}} for n in range(3)]
+    made = voice.submit_bulk(jobs, key="night-1")
+    assert [voice.get(one["id"])["input"]["text"] for one in made] == ["0", "1", "2"]
+    assert voice.submit_bulk(jobs, key="night-1") == made
+    bad = refused(voice.submit_bulk, [*jobs, {"type": "note", "input": {"text": ""}}])
+    assert (bad.status, set(bad.errors)) == (400, {"jobs.3.input.text"})
+    assert Job.objects.count() == 3
+
+
+def test_a_thread_is_made_once_and_jobs_run_in_it_until_it_is_deleted(voice):
+    thread = voice.thread("user:42", metadata={"shop": "north"}, max_messages=10)
+    assert voice.thread("user:42")["id"] == thread["id"]
+    assert (thread["state"], thread["metadata"]) == ("idle", {"shop": "north"})
+    assert voice.get_thread(thread["id"])["max_messages"] == 10
+    job = voice.submit("note", HELLO, thread="user:42")
+    assert job["thread"] == {"id": thread["id"], "key": "user:42"}
+    voice.thread("user:43")
+    assert [one["key"] for one in voice.threads(page_size=1)] == ["user:43", "user:42"]
+    assert [one["key"] for one in voice.threads(key="user:42")] == ["user:42"]
+    assert voice.thread_stats(thread["id"])["jobs_by_status"]["queued"] == 1
+    other = voice.thread("user:43")["id"]
+    assert voice.archive_thread(other)["state"] in ("archiving", "archived")
+    assert voice.delete_thread(thread["id"], archive=True)["state"] == "deleting"
+    assert refused(voice.submit, "note", HELLO, thread="user:42").status == 409
+    assert refused(voice.get_thread, str(uuid.uuid4())).status == 404
+
+
 # ---- a server that is killed in the middle -------------------------------------------
 
 

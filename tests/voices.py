@@ -38,6 +38,12 @@ class Voice(Protocol):
     def events(self, job: str) -> list[JSON]: ...
     def cancel(self, job: str, note: str) -> JSON: ...
     def retry(self, job: str, **more: Any) -> JSON: ...
+    def thread(self, key: str, **more: Any) -> JSON: ...
+    def get_thread(self, thread: str) -> JSON: ...
+    def threads(self, **only: Any) -> list[JSON]: ...
+    def thread_stats(self, thread: str) -> JSON: ...
+    def archive_thread(self, thread: str) -> JSON: ...
+    def delete_thread(self, thread: str, *, archive: bool) -> JSON: ...
 
 
 @dataclass
@@ -64,12 +70,7 @@ class Curl:
         return found
 
     def jobs(self, **only: Any) -> list[JSON]:
-        found, address = [], f"jobs/?{urlencode(only, doseq=True)}"
-        while address:
-            page = self._said(address)
-            found += page["results"]
-            address = page["next"]
-        return found
+        return self._listed("jobs/", only)
 
     def result(self, job: str) -> JSON:
         return self._said(f"jobs/{job}/result/")
@@ -85,6 +86,33 @@ class Curl:
 
     def retry(self, job: str, **more: Any) -> JSON:
         return self._post(f"jobs/{job}/retry/", more)
+
+    def thread(self, key: str, **more: Any) -> JSON:
+        return self._post("threads/", {"key": key, **more})
+
+    def get_thread(self, thread: str) -> JSON:
+        return self._said(f"threads/{thread}/")
+
+    def threads(self, **only: Any) -> list[JSON]:
+        return self._listed("threads/", only)
+
+    def thread_stats(self, thread: str) -> JSON:
+        return self._said(f"threads/{thread}/stats/")
+
+    def archive_thread(self, thread: str) -> JSON:
+        return self._said(f"threads/{thread}/archive/", "-X", "POST")
+
+    def delete_thread(self, thread: str, *, archive: bool) -> JSON:
+        path = f"threads/{thread}/?archive={'true' if archive else 'false'}"
+        return self._said(path, "-X", "DELETE")
+
+    def _listed(self, path: str, only: JSON) -> list[JSON]:
+        found, address = [], f"{path}?{urlencode(only, doseq=True)}"
+        while address:
+            page = self._said(address)
+            found += page["results"]
+            address = page["next"]
+        return found
 
     def _post(self, path: str, body: JSON, key: str = "") -> Any:
         header = ["-H", f"Idempotency-Key: {key}"] if key else []
@@ -141,6 +169,24 @@ class Synchronous:
 
     def retry(self, job: str, **more: Any) -> JSON:
         return self._do(lambda c: c.retry(job, **more)).raw
+
+    def thread(self, key: str, **more: Any) -> JSON:
+        return self._do(lambda c: c.thread(key, **more)).raw
+
+    def get_thread(self, thread: str) -> JSON:
+        return self._do(lambda c: c.get_thread(thread)).raw
+
+    def threads(self, **only: Any) -> list[JSON]:
+        return _raw(self._all(lambda c: c.threads(**only)))
+
+    def thread_stats(self, thread: str) -> JSON:
+        return self._do(lambda c: c.thread_stats(thread)).raw
+
+    def archive_thread(self, thread: str) -> JSON:
+        return self._do(lambda c: c.archive_thread(thread)).raw
+
+    def delete_thread(self, thread: str, *, archive: bool) -> JSON:
+        return self._do(lambda c: c.delete_thread(thread, archive=archive)).raw
 
     def _do(self, call: Callable[[Any], Any]) -> Any:
         with Client(*self._where) as client:

@@ -105,7 +105,7 @@ def renewed(item: Item, answer: str) -> Item:
     if item["type"] == "function_call":
         made["call_id"] = new_id("call")
     if item["type"] == "message":
-        parts = [written(part, answer) for part in item.get("content", ())]
+        parts = [written(part, answer) for part in item.get("content") or ()]
         made["content"] = parts
     return made
 
