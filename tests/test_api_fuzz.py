@@ -31,7 +31,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation as Place
 from schemathesis.specs.openapi import checks
 
-from jobs.models import ApiToken, Job, ToolCall
+from jobs.models import ApiToken, Job, Thread, ToolCall
 from jobs.sandbox.serving import Served
 from jobs.services.cancel import cancel_job
 from reviews.models import Delivery, Review
@@ -96,6 +96,7 @@ class World:
 
     token: str
     jobs: list[str]
+    threads: list[str]
     reviews: list[int]
     deliveries: list[str]
     digests: dict[str, str]  # by what a request calls it
@@ -105,7 +106,7 @@ class World:
         """Let a valid request be about something that is there, three times in four."""
         if is_valid(case, Place.PATH):
             known = {
-                "public_id": self.jobs,
+                "public_id": self.threads if "thread" in case.path else self.jobs,
                 "id": self.deliveries if "deliver" in case.path else self.reviews,
                 "name": ["note"],
                 "number": [1],
@@ -163,11 +164,13 @@ def standing_world(
         approve(Review.objects.get(job=sent), by=ann, seen=seen_of(sent))
         send_due()
     ended = cancel_job(submit(shop), by=ann)
-    jobs = [waiting, cited, asking, sent, ended, submit(shop)]
+    in_turn = submit(shop, thread="user:42")
+    jobs = [waiting, cited, asking, sent, ended, in_turn]
     call = ToolCall.objects.get()
     return World(
         token=ApiToken.objects.create(user=ann)[1],
         jobs=[str(job.public_id) for job in jobs],
+        threads=[str(each.public_id) for each in Thread.objects.all()],
         reviews=list(Review.objects.values_list("pk", flat=True)),
         deliveries=[str(each.uuid) for each in Delivery.objects.all()],
         digests={"seen": seen_of(waiting), "call_sha256": call.call_hash},
