@@ -62,6 +62,7 @@ GROUPS = {
         "jobs.view_webhookreceipt",
         "jobs.view_finding",
         "jobs.view_apitoken",
+        "jobs.add_apitoken",
         "jobs.delete_apitoken",
         "reviews.add_reviewpolicy",
         "reviews.change_reviewpolicy",

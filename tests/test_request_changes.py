@@ -20,7 +20,7 @@ from reviews.services.request_changes import (
     judge_change,
     request_changes,
 )
-from tests.house import bring_to, person, seen, submit, sweep_until
+from tests.house import api, bring_to, person, seen, submit, sweep_until
 from tests.test_pages import assert_strict, browser, path_to
 from tests.test_review_page import path_of, post
 
@@ -46,6 +46,19 @@ def second(review, ann, courier) -> Review:
 
 
 # ---- asking ----------------------------------------------------------------------
+
+
+def test_what_the_model_was_told_shows_its_requester_no_unapproved_answer(
+    review, ann, shop
+):
+    edit_result(review, by=ann, content="Not approved.", base_seen=seen(review))
+    ask(Review.objects.get(), ann)
+    claim_jobs(1)
+    attempts = f"/api/v1/jobs/{review.job.public_id}/attempts/"
+
+    told = api(ann).get(attempts).json()[-1]["input"]
+    assert "Not approved." in str(told)
+    assert [row["input"] for row in api(shop).get(attempts).json()] == [None, None]
 
 
 def test_it_is_a_decision_on_what_was_seen_with_a_row_for_each_change(review, ann):

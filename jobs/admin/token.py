@@ -4,17 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from jobs.admin.make_token import make
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from jobs.models import ApiToken
+from jobs.services.tokens import RIGHT
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """Made by manage.py createtoken, which shows it once; deleted here."""
+    """Made here or by manage.py createtoken, shown once; revoked here."""
 
     list_display = ("shown_name", "user", "made", "used", "expires")
     list_select_related = ("user",)
@@ -23,8 +25,20 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     sortable_by = ()
     actions = ("revoke_selected",)
     list_title = "API tokens"
-    list_note = "Make one with manage.py createtoken USERNAME; only its hash is kept."
+    list_note = "Programs show one instead of a password; only its hash is kept."
+    add_label = "Make a token"
     empty_title = "No tokens"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(RIGHT)
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return make(self, request)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -38,6 +52,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke selected tokens", permissions=["delete"])
     def revoke_selected(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        self.log_deletions(request, tokens)
         count = tokens.count()
         tokens.delete()
         noun = "token was" if count == 1 else "tokens were"

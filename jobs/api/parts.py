@@ -1,5 +1,8 @@
 """How the parts of a job look from outside: its results, evidence, runs and history."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from jobs.api.fields import Dollars
@@ -70,10 +73,13 @@ class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):
 class AttemptView(serializers.ModelSerializer[Attempt]):
     """`input`: where it was not the job's; `follows`: whose response it continues.
 
+    What the model was told as it went on can quote an answer that nobody approved: it
+    is null without the right to see those.
+
     `cost`: of its tokens, in dollars, where its model has a price.
     """
 
-    input = serializers.JSONField()
+    input = serializers.SerializerMethodField()
     follows = serializers.IntegerField(
         source="follows.number", default=None, allow_null=True
     )
@@ -104,6 +110,12 @@ class AttemptView(serializers.ModelSerializer[Attempt]):
             "total_tokens",
             "cost",
         )
+
+    @extend_schema_field({})
+    def get_input(self, attempt: Attempt) -> Any:
+        corrected = isinstance(attempt.input, dict)  # by somebody who asked for the job
+        may_see = self.context["request"].user.has_perm("jobs.view_unapproved")
+        return attempt.input if corrected or may_see else None
 
 
 class EventView(serializers.ModelSerializer[JobEvent]):

@@ -102,7 +102,8 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
         """Every run at the provider."""
         rows = self.get_object().attempts.select_related("follows", "job__version")
         found = with_costs(rows.order_by("number"))
-        return Response(parts.AttemptView(found, many=True).data)
+        context = self.get_serializer_context()
+        return Response(parts.AttemptView(found, many=True, context=context).data)
 
     @extend_schema(responses=parts.EventView(many=True))
     @action(detail=True, pagination_class=None, filterset_class=None)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.kit.canonical import digest_of, sha256_hex
-from jobs.kit.rights import name_of
+from jobs.kit.rights import is_service_account, name_of
 from jobs.kit.strict_json import flaws
 from jobs.lifecycle import MoveRefused, lock
 from jobs.models import Job, ToolCall
@@ -26,7 +26,7 @@ from jobs.services.supply import (
 from reviews.models import ToolDecision
 from reviews.services.opening import terms_of
 from reviews.services.seen import StalePage
-from reviews.services.who_may import is_service_account, why_not_by
+from reviews.services.who_may import why_not_by
 
 RIGHT = "jobs.answer_toolcall"
 V = ToolDecision.Verdict

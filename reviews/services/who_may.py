@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from jobs.kit.rights import name_of
+from jobs.kit.rights import is_service_account, name_of
 from jobs.models import Job
 from reviews.models import Review
 from reviews.policy.terms import Terms
@@ -46,8 +46,3 @@ def may_read(review: Review, person: User) -> bool:
     if approved and approved == review.result.content_hash:
         return True
     return person.has_perm("jobs.view_unapproved")
-
-
-def is_service_account(person: User) -> bool:
-    """A program's user: it cannot log in where people work, whatever rights it has."""
-    return not (person.is_staff and person.has_usable_password())
