@@ -12,6 +12,7 @@ from jobs.models import ToolCall
 from reviews.models import Review
 
 VIEW_JOBS = ("jobs.view_job", "jobs.view_all_jobs", "jobs.submit_job")
+VIEW_THREADS = ("jobs.view_thread", "jobs.view_all_jobs", "jobs.submit_job")
 VIEW_REVIEWS = ("reviews.view_review", "reviews.decide_review")
 
 
@@ -56,6 +57,7 @@ PLACES: dict[str, list[Place]] = {
         Place("Review queue", "queue", QUEUE, VIEW_REVIEWS),
         Place("Calls to answer", "info", CALLS, ("jobs.answer_toolcall",)),
         Place("Jobs", "jobs", "admin:jobs_job_changelist", VIEW_JOBS),
+        Place("Threads", "threads", "admin:jobs_thread_changelist", VIEW_THREADS),
         Place(
             "Deliveries",
             "deliveries",

@@ -148,6 +148,21 @@ class SubmitForm(InputForm):
         widget=forms.URLInput,
         help_text="Told how the job goes on; under a destination that takes callbacks.",
     )
+    thread = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Thread",
+        help_text="A key such as user:42; jobs of a thread share a conversation.",
+    )
+    on_active = forms.ChoiceField(
+        choices=[
+            ("queue", "Wait for its turn"),
+            ("reject", "Do not submit this job"),
+            ("cancel", "Cancel that one and take its place"),
+        ],
+        required=False,
+        label="While another job is at work there",
+    )
 
 
 class RetryForm(InputForm):

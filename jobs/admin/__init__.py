@@ -10,6 +10,7 @@ from jobs.admin import (
     receipt,
     start_limit,
     sweep,
+    thread,
     token,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "receipt",
     "start_limit",
     "sweep",
+    "thread",
     "token",
 ]

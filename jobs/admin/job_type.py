@@ -69,6 +69,9 @@ class VersionForm(forms.ModelForm[JobTypeVersion]):
             "on_lost",
             "attempt_seconds",
             "deadline_seconds",
+            "in_thread",
+            "thread_max_messages",
+            "thread_max_age_seconds",
             "waives_review",
         )
 

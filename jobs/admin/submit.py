@@ -10,7 +10,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from jobs.forms import SubmitForm
+from jobs.lifecycle import MoveRefused
 from jobs.models import JobType
+from jobs.services.joining import OnActive
 from jobs.services.submit import InvalidInput, submit_job
 
 HOUR = 3_600  # seconds
@@ -36,6 +38,8 @@ def submit_one(request: HttpRequest, name: str) -> HttpResponse:
             job = _submit(request, job_type, form)
         except InvalidInput as wrong:
             form.add_errors(wrong.errors)
+        except MoveRefused as refusal:
+            form.add_error("thread", str(refusal))
         else:
             messages.success(request, f"“{job}” was submitted.")
             return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
@@ -53,6 +57,8 @@ def _submit(request: HttpRequest, job_type: JobType, form: SubmitForm) -> Any:
         title=form.cleaned_data["title"],
         deadline_seconds=hours * HOUR if hours else None,
         callback_url=form.cleaned_data["callback_url"],
+        thread=form.cleaned_data["thread"],
+        on_active=form.cleaned_data["on_active"] or OnActive.QUEUE,
     )
 
 

@@ -11,6 +11,8 @@ TONES = {  # of jobs and whatever else has a status; what is not named is idle
     "running": "busy",
     "at_work": "good",
     "active": "good",
+    "archiving": "busy",
+    "deleting": "busy",
     "sending": "busy",
     "requires_action": "wait",
     "awaiting_review": "wait",

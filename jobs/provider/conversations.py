@@ -43,6 +43,26 @@ def ids_of_output(raw: str) -> list[str]:
     return [each for each in ids if isinstance(each, str) and 0 < len(each) <= ID]
 
 
+def text_of_item(body: str) -> str:
+    """What an item says, for people; empty where it says nothing in words."""
+    try:
+        said = parse(body.encode())
+    except NotAResponse:
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    content = said.get("content") or said.get("summary") or said.get("output") or ""
+    parts = content if isinstance(content, list) else [content]
+    texts = [_text_of(part) for part in parts]
+    return "\n\n".join(filter(None, texts)) or _text_of(said.get("arguments"))
+
+
+def _text_of(part: Any) -> str:
+    if isinstance(part, dict):
+        part = part.get("text") or part.get("refusal")
+    return storable(part) if isinstance(part, str) else ""
+
+
 def _object(body: bytes) -> dict[str, Any]:
     said = parse(body)
     if not isinstance(said, dict):

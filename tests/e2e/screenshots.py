@@ -48,6 +48,7 @@ PAGES = [
     ("job", "olivia", f"/admin/jobs/job/?q={JOB}", ROW),
     ("failed", "olivia", "/admin/jobs/job/?status__exact=failed", ROW),
     ("retry", "olivia", "/admin/jobs/job/?status__exact=failed", ROW, RETRY),
+    ("threads", "olivia", "/admin/jobs/thread/"),
     ("receipts", "olivia", "/admin/jobs/webhookreceipt/"),
     ("findings", "olivia", "/admin/jobs/finding/"),
     ("limits", "olivia", "/admin/jobs/startlimit/"),
