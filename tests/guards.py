@@ -29,8 +29,6 @@ MUTANTS = [
         # ---- who may ----------------------------------------------------------------
         ("who_may", "not person.has_perm(RIGHT)", "False", "decide"),
         ("who_may", "if is_service_account(person):", "if False:", "api_reviews"),
-        ("who_may", "person.is_staff and ", "", "api_reviews"),
-        ("who_may", " and person.has_usable_password()", "", "api_reviews deciding"),
         ("who_may", "if terms.group and not", "if False and not", DECIDING),
         ("who_may", "if terms.four_eyes and", "if False and", DECIDING),
         ("who_may", "if review.terms.edit_needs_second and", "if False and", DECIDING),
@@ -241,6 +239,9 @@ MUTANTS = [
          '"sandbox":', "if False:", "mail"),
     ]
 ] + [
+    Mutant("jobs/kit/rights.py", "person.is_staff and ", "", "api_reviews"),
+    Mutant("jobs/kit/rights.py", " and person.has_usable_password()", "",
+           "api_reviews deciding"),
     Mutant("reviews/models/decision.py", "content_hash=content_hash, drafts_hash=",
            "drafts_hash=", "approvals"),
     Mutant("reviews/models/decision.py", ", drafts_hash=drafts_hash", "", "approvals"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -75,20 +76,20 @@ class VersionViewSet(OneReviewViewSet):
     @action(detail=True, url_path="versions/<int:number>")
     def version(self, request: Request, id: int, number: int) -> Response:
         """One of them, and what changed from another, or from the one before it."""
-        rows = self._versions().prefetch_related("citations")
-        found = get_object_or_404(rows, number=number)
-        context = {"before": self._before(found)}
+        rows = self._versions()
+        found = get_object_or_404(rows.prefetch_related("citations"), number=number)
+        context = {"before": self._before(rows, found)}
         return Response(shapes.VersionView(found, context=context).data)
 
-    def _versions(self) -> Any:
+    def _versions(self) -> QuerySet[Result]:
         job = self.get_object().job
         if job.erased_at:
             raise Gone(f"The content of this job was deleted {job.erased_at:%d %b %Y}.")
         require(self.person, "jobs.view_unapproved")
         return job.results.select_related("job", "author", "parent")
 
-    def _before(self, found: Result) -> Result | None:
-        asked, rows = self.request.query_params.get("against"), self._versions()
+    def _before(self, rows: QuerySet[Result], found: Result) -> Result | None:
+        asked = self.request.query_params.get("against")
         if asked is None:
             return rows.filter(number__lt=found.number).order_by("number").last()
         is_number = asked.isdecimal() and len(asked) < 10
