@@ -93,7 +93,8 @@ BACKOFF = (0.5, 8.0)  # seconds: ceilings of the first and of any wait to try ag
 POLL = (1.0, 30.0)  # seconds: first and longest between two looks, where none is held
 TOLERANCE = 300  # seconds by which the clock of a sender may be off
 AGAIN = {429, 502, 503, 504}  # answers that may be others in a moment
-NOT_HELD = {404, 405, 501}  # answers of a server that does not hold calls
+# Where no calls are held, or too many already: seconds before we ask for it anew.
+NOT_HELD = {404: math.inf, 405: math.inf, 501: math.inf, 503: 30.0}
 
 
 # ---- what goes wrong -----------------------------------------------------------------
@@ -879,17 +880,19 @@ class _Api:
         """
         ends = math.inf if timeout is None else time.monotonic() + timeout
         seen: Job | None = None
-        etag, is_held, idle = "", True, 0
+        etag, hold_from, idle = "", 0.0, 0
         while seen is None or not _rests(seen, until):
-            began, known = time.monotonic(), seen if is_held else None
+            began = time.monotonic()
+            known = seen if began >= hold_from else None
             if seen is not None and began >= ends:
                 said = f"Job {seen.id} is {seen.status} after {timeout:g} s."
                 raise TimedOut(said, seen)
             try:
                 answer = yield from self._look(_id(job), known, etag, ends - began)
             except (Problem, Unreachable) as trouble:
-                if known and getattr(trouble, "status", None) in NOT_HELD:
-                    is_held = False
+                why = getattr(trouble, "status", None)
+                if known and why in NOT_HELD:
+                    hold_from = began + NOT_HELD[why]
                     continue
                 may_pass = isinstance(trouble, Unreachable | Throttled | ServerProblem)
                 if may_pass and ends - began <= self._patience:
@@ -922,7 +925,8 @@ class _Api:
             path,
             params=params,
             headers=headers,
-            again=AGAIN | {500},  # its database may be restarted, too
+            # Its database may be restarted, too.
+            again=(AGAIN | {500}) - (NOT_HELD.keys() if known else set()),
             timeout=min(timeout, left + 1),
             patience=min(self._patience, left),
         )

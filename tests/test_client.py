@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -384,7 +385,7 @@ def test_a_held_call_is_made_again_until_the_job_is_over(script, bgreview):
         assert request.args["revision"] == known
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("status", [404, 405, 501, 503])
 def test_where_no_call_is_held_it_looks_again_and_again(script, bgreview, status):
     script.answers = [
         answer(shown(), ETag='"a"'),
@@ -398,6 +399,23 @@ def test_where_no_call_is_held_it_looks_again_and_again(script, bgreview, status
     assert paths == [f"{JOB}/", f"{JOB}/wait/", *[f"{JOB}/"] * 3]
     known = [request.headers.get("If-None-Match") for request in script.asked]
     assert known == [None, None, '"a"', '"a"', '"b"']
+
+
+def test_where_too_many_wait_already_it_asks_to_be_held_later(
+    script, bgreview, monkeypatch
+):
+    monkeypatch.setitem(module.NOT_HELD, 503, 0.2)
+    job = answer(shown())
+    script.answers = [job, problem(503), job]
+    threads = ThreadPoolExecutor(1)
+    waits = threads.submit(bgreview.wait, JOB)
+    until = time.monotonic() + PATIENCE
+    while sum(r.path.endswith("/wait/") for r in script.asked) < 3:
+        assert time.monotonic() < until, "it is not asked for again"
+        time.sleep(0.01)
+    script.answers = [answer(shown("approved", 2))]
+    assert waits.result(PATIENCE).is_approved
+    threads.shutdown()
 
 
 def test_a_call_that_is_not_held_long_is_not_made_at_once_again(
