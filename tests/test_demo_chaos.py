@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from bgreview.audit import Report
+from bgreview.client import Unreachable
 from bgreview.demo import chaos
 from bgreview.demo.chaos import Chaos
 from bgreview.demo.fates import EXPECTED, Ending, Fate
@@ -26,7 +27,6 @@ from bgreview.demo.play import Play
 from bgreview.demo.proof import Proof
 from bgreview.demo.provider import Provider
 from bgreview.demo.scenes import Scene
-from bgreview.demo.shop import NoAnswer
 from bgreview.demo.troubles import TROUBLES, Stage, Trouble, fault, plan
 from bgreview.processes import Processes
 from jobs.doctor.checks import Found
@@ -193,7 +193,7 @@ class Shop:
 
     def submit(self, scene: Scene) -> dict:
         if not self.answers:
-            raise NoAnswer("no web server")
+            raise Unreachable("no web server")
         return {"id": f"new {scene.key}", "status": "queued"}
 
 

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from bgreview.client import Unreachable
 from bgreview.demo.scenes import CANCELLED, LEFT_FOR_YOU, Scene
-from bgreview.demo.shop import Job, NoAnswer, Shop
+from bgreview.demo.shop import Job, Shop
 
 # Nothing moves these but a person.
 ENDED = {"delivered", "rejected", "failed", "cancelled", "expired", "abandoned"}
@@ -54,7 +55,7 @@ class Play:
     def bring_on(self) -> None:
         """Submit the next scene, if one is left; unanswered, it stays the next."""
         for scene in self.to_come[:1]:
-            with suppress(NoAnswer):
+            with suppress(Unreachable):
                 self._enter(scene, self.shop.submitted().get(scene.key))
                 self.scenes.append(self.to_come.pop(0))
 
@@ -65,7 +66,7 @@ class Play:
 
     def turn(self) -> None:
         """Look where all are, and act on those whose time has come."""
-        with suppress(NoAnswer):  # the web server is busy: next time
+        with suppress(Unreachable):  # the web server is busy: next time
             self._look()
             for scene in self.scenes:
                 self._act(scene, self.jobs[scene.key])

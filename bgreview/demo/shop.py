@@ -5,36 +5,21 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-import httpx2
-
+from bgreview.client import Client, Conflict
 from bgreview.demo.scenes import Scene
 
 Job = dict[str, Any]  # as the API shows it
 NAME = "demo"  # of the metadata that tells which scene a job is
 
 
-class NotDone(Exception):
-    """The API said no; says which call, and its answer."""
-
-
-class Conflict(NotDone):
-    """The job is not where it was thought to be."""
-
-
-class NoAnswer(NotDone):
-    """The web server did not answer; it may next time."""
-
-
 class Shop:
-    """`with Shop(url, token) as shop`: submits, asks, cancels."""
+    """`with Shop(url, token) as shop`: submits, asks, cancels; raises ClientErrors.
+
+    It tries nothing again by itself: whoever plays has a next turn.
+    """
 
     def __init__(self, url: str, token: str) -> None:
-        self._http = httpx2.Client(
-            base_url=f"{url}/api/v1/",
-            headers={"Authorization": f"Token {token}"},
-            timeout=15,
-            trust_env=False,
-        )
+        self._api = Client(url, token, timeout=15, patience=0)
 
     def __enter__(self) -> Self:
         return self
@@ -45,34 +30,26 @@ class Shop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._http.close()
+        self._api.close()
 
     def submit(self, scene: Scene) -> Job:
-        said = {
-            "type": scene.type,
-            "input": scene.input,
-            "title": scene.title,
-            "metadata": {NAME: scene.key},
-        }
-        return self._ask("POST", "jobs/", json=said)
+        known = {NAME: scene.key}
+        title, given = scene.title, scene.input
+        return self._api.submit(scene.type, given, title=title, metadata=known).raw
 
     def job(self, public_id: str) -> Job:
-        return self._ask("GET", f"jobs/{public_id}/")
+        return self._api.get(public_id).raw
 
     def jobs(self) -> Iterator[Job]:
         """Every job of the shop in brief, newest first, a page at a time."""
-        address = "jobs/"
-        while address:
-            page = self._ask("GET", address)
-            yield from page["results"]
-            address = page["next"]
+        return (job.raw for job in self._api.jobs())
 
     def cancel(self, public_id: str, note: str) -> None:
         with suppress(Conflict):  # it may have ended just now
-            self._ask("POST", f"jobs/{public_id}/cancel/", json={"note": note})
+            self._api.cancel(public_id, note=note)
 
     def events(self, public_id: str) -> list[dict[str, Any]]:
-        return self._ask("GET", f"jobs/{public_id}/events/")
+        return [event.raw for event in self._api.events(public_id)]
 
     def submitted(self) -> dict[str, Job]:
         """The newest job of each scene that was submitted before."""
@@ -81,15 +58,3 @@ class Shop:
             job = self.job(brief["id"])
             found.setdefault(job["metadata"].get(NAME, ""), job)
         return found
-
-    def _ask(self, method: str, address: str, **said: Any) -> Any:
-        """What the API answers; raises NotDone."""
-        try:
-            answer = self._http.request(method, address, **said)
-        except httpx2.TransportError as error:
-            raise NoAnswer(f"{method} {address}: {error!r}") from error
-        if answer.is_error:
-            conflict = answer.status_code == httpx2.codes.CONFLICT
-            kind = Conflict if conflict else NotDone
-            raise kind(f"{method} {address}: {answer.status_code} {answer.text}")
-        return answer.json()

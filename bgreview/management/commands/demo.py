@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from bgreview.client import ClientError
 from bgreview.demo.environment import INSIDE, enter
 from bgreview.demo.performance import NotAsExpected, Performance
 from bgreview.demo.place import InUse, Place
 from bgreview.demo.servers import NotUp
 from bgreview.demo.setting_up import NotOurs
-from bgreview.demo.shop import NotDone
 from bgreview.processes import ROOT, PortTaken
 
 SCALE = 0.4  # jobs take 2 to 16 s at the sandbox: time to watch them
@@ -23,6 +23,8 @@ SCALE_ONCE = 0.1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 WIDTH = 120  # columns where there is no terminal
+# What ends it with a word instead of a traceback.
+REASONS = (InUse, PortTaken, NotOurs, NotUp, ClientError, NotAsExpected)
 
 
 class Command(BaseCommand):
@@ -66,7 +68,7 @@ class Command(BaseCommand):
             if once:
                 raise SystemExit(INTERRUPTED) from None
             self.stdout.write("Stopped. Started again, it goes on where it was.")
-        except (InUse, PortTaken, NotOurs, NotUp, NotDone, NotAsExpected) as problem:
+        except REASONS as problem:
             raise CommandError(str(problem)) from problem
 
 
