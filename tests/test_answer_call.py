@@ -24,16 +24,32 @@ from reviews.models import ReviewPolicy, ToolDecision
 from reviews.services.answer_call import Said, answer_calls
 from reviews.services.decide import StalePage
 from reviews.services.reopen import reopen_review
-from tests.house import api, bring_to, person, problem, submit
+from tests.house import (
+    api,
+    bring_to,
+    courier_to,
+    job_type,
+    person,
+    problem,
+    program,
+    submit,
+)
 from tests.test_pages import assert_strict, browser, path_to
 
 ANSWERED = '{"order": 7, "state": "sent"}'
 
 
+@pytest.fixture(scope="module")
+def standing_call(standing, provider_server) -> None:
+    job_type()
+    with courier_to(provider_server) as courier:
+        job = submit(program(), "Hi. [sandbox:function-call]")
+        bring_to("requires_action", job, courier)
+
+
 @pytest.fixture
-def call(note, shop, courier) -> ToolCall:
+def call(standing_call, db) -> ToolCall:
     """A function call that waits for ann or bob."""
-    bring_to("requires_action", submit(shop, "Hi. [sandbox:function-call]"), courier)
     return ToolCall.objects.select_related("attempt__job").get()
 
 

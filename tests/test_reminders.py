@@ -17,6 +17,7 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
+from jobs.courier import Courier
 from jobs.explain import explain
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
@@ -36,7 +37,15 @@ from reviews.services.remind import (
 )
 from reviews.services.reopen import reopen_review
 from tests.deliveries import listening
-from tests.house import bring_to, person, seen, submit
+from tests.house import (
+    bring_to,
+    courier_to,
+    job_type,
+    person,
+    program,
+    seen,
+    submit,
+)
 from tests.test_delivery_pages import browser
 from tests.test_races import at_once, reviews_like
 
@@ -44,12 +53,29 @@ TITLE = "Quarterly figures of Acme"
 SECRET_NUMBER = "4711-0815"
 
 
-@pytest.fixture
-def asked(note, shop, courier) -> Review:
-    """A review with a day's time and a reminder two hours before its end."""
+def ask(shop: User, courier: Courier) -> Review:
+    """For a review with a day's time and a reminder two hours before its end."""
     job = submit(shop, "A secret text.", title=TITLE, metadata={"order": SECRET_NUMBER})
     ReviewPolicy.objects.create(version=job.version, hours=24, remind_hours=2)
     return bring_to("awaiting_review", job, courier).reviews.get()
+
+
+@pytest.fixture(scope="module")
+def standing_review(standing, provider_server) -> int:
+    job_type()
+    with courier_to(provider_server) as courier:
+        return ask(program(), courier).pk
+
+
+@pytest.fixture
+def asked(standing_review, db) -> Review:
+    return Review.objects.get(pk=standing_review)
+
+
+@pytest.fixture
+def committed(note, shop, courier) -> Review:
+    """The same for tests that commit."""
+    return ask(shop, courier)
 
 
 @pytest.fixture
@@ -143,8 +169,8 @@ def test_when_nobody_can_be_written_to_the_history_says_so(asked, ann, mailoutbo
     assert note == "Reminded nobody: those who may decide have no mail address."
 
 
-def test_without_a_time_for_it_nobody_is_reminded(review, mailed, mailoutbox):
-    with time_machine.travel(review.due_at - timedelta(seconds=1)):
+def test_without_a_time_for_it_nobody_is_reminded(committed_review, mailed, mailoutbox):
+    with time_machine.travel(committed_review.due_at - timedelta(seconds=1)):
         assert remind_reviewers() == 0
     assert mailoutbox == []
 
@@ -185,7 +211,7 @@ def test_an_address_that_is_refused_keeps_no_other_from_its_mail(
 
 
 def test_no_transaction_is_open_while_mail_is_sent(
-    transactional_db, asked, mailed, monkeypatch
+    transactional_db, committed, mailed, monkeypatch
 ):
     told = []
 
@@ -194,7 +220,7 @@ def test_no_transaction_is_open_while_mail_is_sent(
         return len(letters)
 
     monkeypatch.setattr(notices, "_mail", look)
-    with in_time(asked):
+    with in_time(committed):
         reminders()
     assert told == [False, False]
 
@@ -363,8 +389,8 @@ def test_what_notices_are_made_of_has_no_field_for_content():
     }
 
 
-def test_two_at_once_remind_once(transactional_db, asked, mailed, mailoutbox):
-    with in_time(asked):
+def test_two_at_once_remind_once(transactional_db, committed, mailed, mailoutbox):
+    with in_time(committed):
         (told,) = at_once([remind_reviewers], [partial(reminders, "")])
 
     assert sorted([told[0], told[1]["reminded"]]) == [0, 1]
@@ -431,9 +457,9 @@ def test_reopening_needs_a_right(abandoned, shop):
         reopen_review(abandoned, by=shop)
 
 
-def test_only_an_abandoned_review_is_reopened(review, ann):
+def test_only_an_abandoned_review_is_reopened(asked, ann):
     with pytest.raises(MoveRefused, match="only what was abandoned"):
-        reopen_review(review.job, by=ann)
+        reopen_review(asked.job, by=ann)
 
 
 def test_what_was_given_up_before_it_had_an_answer_is_not_reviewed(note, shop, ann):
