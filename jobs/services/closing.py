@@ -73,10 +73,12 @@ def has_jobs_to_run(thread: Thread) -> bool:
 
 def wake_finished(now: datetime) -> None:
     """Have those archived whose last job is over, wherever that ended."""
-    unfinished = Job.objects.filter(thread=OuterRef("pk"), status__in=BEFORE_COMPLETION)
     rows = Thread.objects.filter(stage=Stage.ARCHIVING, wake_at=None, active_job=None)
+    if not rows.exists():  # a look takes no lock, and is what we do most
+        return
+    unfinished = Job.objects.filter(thread=OuterRef("pk"), status__in=BEFORE_COMPLETION)
     over = rows.exclude(Exists(unfinished))
-    if over.exists():  # a look takes no lock
+    if over.exists():
         over.update(wake_at=now)
 
 
