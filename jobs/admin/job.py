@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin import job_page, retry, submit, verbs
+from jobs.admin import job_page, retry, submit, upload, verbs
 from jobs.kit import looks
 from jobs.kit.readonly import DeskAdmin
 from jobs.models import Job
@@ -165,6 +165,11 @@ class JobAdmin(DeskAdmin):
                 "submit/<slug:name>/",
                 wrap(submit.submit_one),
                 name="jobs_job_submit_type",
+            ),
+            path(
+                "submit/<slug:name>/upload/",
+                wrap(upload.upload),
+                name="jobs_job_upload",
             ),
             path(
                 "<int:pk>/do/<slug:verb>/",
