@@ -11,8 +11,10 @@ import time_machine
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from jobs.models.job_type import InThread
 from tests.house import job_type, mailbox, person, webhook
 from tests.interleavings.machine import DAWN, Interleavings
+from tests.interleavings.threads import InOneThread
 
 FIRST, COUNT = map(int, os.environ.get("SEEDS", "0+2").split("+"))
 EXAMPLES = settings(
@@ -23,6 +25,7 @@ EXAMPLES = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate, Phase.shrink],
 )
+FEWER = settings(EXAMPLES, max_examples=4)
 
 
 @pytest.fixture
@@ -45,3 +48,14 @@ def test_no_interleaving_breaks_a_promise(number, people, types):
     with time_machine.travel(DAWN, tick=False) as clock:
         machine = seed(number)(lambda: Interleavings(people, clock))
         run_state_machine_as_test(machine, settings=EXAMPLES)
+
+
+@pytest.mark.parametrize("number", range(FIRST, FIRST + COUNT // 2))
+def test_no_interleaving_gives_two_jobs_the_turn_in_a_thread(number, people, db):
+    note = job_type("note")
+    more = {"on_lost": "ask", "in_thread": InThread.FORGETS}
+    webhook("https://example.com/", note, job_type("strict", max_tries=2, **more))
+    job_type("memo", waives_review=True, in_thread=InThread.WAITS)
+    with time_machine.travel(DAWN, tick=False) as clock:
+        machine = seed(number)(lambda: InOneThread(people, clock))
+        run_state_machine_as_test(machine, settings=FEWER)

@@ -17,7 +17,7 @@ from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
 from jobs.services.invalid import InvalidInput
 from jobs.services.joining import OnActive, ThreadBusy
-from jobs.services.turns import release_turns
+from jobs.services.turns import release_turns, take_turns
 from tests.house import bring_to, job_type, person, submit
 from tests.sweeping import carry, history, ledger, runs_of
 from tests.threads import (
@@ -215,6 +215,19 @@ def test_the_turn_is_kept_while_the_answer_to_a_start_is_in_the_air(
     assert status_of(second) == "queued"
 
 
+def test_whose_turn_it_is_is_asked_again_under_the_lock(note, shop):
+    """What a sweep read of the line may be old by then."""
+    first, second = (submit(shop, thread=KEY) for _ in range(2))
+    now = timezone.now()
+    Conversation.objects.create(
+        thread=first.thread, number=1, created_at=now, conversation_id="conv_1"
+    )
+    assert take_turns([first], now) == [], "a step is owed to it"
+    Thread.objects.update(active_job=first, wake_at=None)
+    assert take_turns([second], now) == [], "another one has the turn"
+    assert take_turns([first], now) == [first]
+
+
 def test_a_new_sweep_goes_on_where_the_last_one_died(note, shop, courier, provider):
     """Whose turn it is stands in the rows."""
     first, second = submit(shop, "One.", thread=KEY), submit(shop, "Two.", thread=KEY)
@@ -275,6 +288,25 @@ def test_rejected_names_the_active_job(note, shop, slow_provider, ask):
         submit(shop, thread=KEY, on_active=OnActive.REJECT)
     assert Job.objects.count() == 1
     assert submit(shop, thread="other", on_active=OnActive.REJECT).thread.key == "other"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_that_would_not_wait_one_is_taken(note, shop):
+    start = Barrier(8)
+    thread_of(shop)
+
+    def ask(_: int) -> bool:
+        try:
+            start.wait()
+            submit(shop, thread=KEY, on_active=OnActive.REJECT)
+        except ThreadBusy:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask, range(8))) == 1
 
 
 def test_cancel_takes_the_place_of_the_active_one_once_it_is_settled(

@@ -236,9 +236,9 @@ class Job(Lifecycle):
                 condition=Q(finished_at__isnull=False, erased_at__isnull=True),
             ),
             models.Index(
-                fields=["thread", "id"],
-                name="job_in_line",
-                condition=Q(status=S.QUEUED, thread__isnull=False),
+                fields=["thread", "status", "id"],
+                name="job_in_thread",
+                condition=Q(thread__isnull=False),
             ),
             models.Index(F("created_at").desc(), F("id").desc(), name="job_newest"),
             models.Index(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, cycle
+from typing import ClassVar
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -94,6 +95,8 @@ class Page:
 class Interleavings(RuleBasedStateMachine):
     """Every example is rolled back at its end; `people` and types stand before it."""
 
+    where: ClassVar[dict[str, str]] = {}  # with what each job is submitted
+
     copies = Bundle("copies")
     pages = Bundle("pages")
     held = Bundle("held")
@@ -122,7 +125,7 @@ class Interleavings(RuleBasedStateMachine):
     @initialize(target=copies, of=JOB_TYPES, replies=st.lists(ANY, max_size=3))
     def begin(self, of: str, replies: list[str]) -> Job:
         """With a job that has come some way."""
-        job = submit(self.people["shop"], of=of)
+        job = submit(self.people["shop"], of=of, **self.where)
         for reply in replies:
             self.promises_hold()
             self.sleep_until(self.before.jobs[job.pk]["wake_at"])
@@ -132,7 +135,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: len(self.before.jobs) < MOST_JOBS)
     @rule(target=copies, of=JOB_TYPES)
     def submit(self, of: str) -> Job:
-        return submit(self.people["shop"], of=of)
+        return submit(self.people["shop"], of=of, **self.where)
 
     @rule(target=copies, copy=copies)
     def read(self, copy: Job) -> Job:
