@@ -299,7 +299,7 @@ def test_a_page_has_fifty_jobs_and_at_most_two_hundred(
 def test_a_page_size_that_is_none_is_refused(program: APIClient, size: str) -> None:
     said = problem(program.get(JOBS, {"page_size": size}), 400)
 
-    assert said["errors"] == {"page_size": ["Give a whole number from 1 to 200."]}
+    assert said["errors"].keys() == {"page_size"}
 
 
 def test_a_parameter_without_a_value_is_refused(program: APIClient) -> None:
@@ -331,6 +331,7 @@ def test_a_list_is_narrowed_by_status_type_and_time(
         ({"created_before": "2026-05-01T12:00:00Z"}, all_three[2:]),
         ({"created_before": "2026-05-01T13:59:59+02:00"}, []),
         ({"created_after": "2026-05-01T12:00:00.000001Z"}, all_three[:2]),
+        ({"created_before": "2026-04-30T19:01:00-16:59"}, all_three[2:]),
         ({"status": "queued", "type": "note"}, all_three[2:]),
         ({"requester": "shop"}, all_three),
         ({"requester": "mill"}, []),
@@ -395,6 +396,14 @@ CURSORS = [
         ]
     ),
 ]
+
+
+def test_a_cursor_from_far_west_is_a_time_like_any_other(
+    program: APIClient, job: Job
+) -> None:
+    far = b64encode(b"p=9000-01-01 00:00:00-16:59").decode()
+
+    assert ids(program.get(JOBS, {"cursor": far})) == [id_of(job)]
 
 
 def test_a_cursor_of_ones_own_making_leads_nowhere(

@@ -32,11 +32,13 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Any:
         """Refuse here what would only fail in the query: a position that is no time."""
-        cursor = super().decode_cursor(request)
-        position = cursor.position if cursor else None
-        if position is not None and not _is_moment(str(position)):
+        cursor: Any = super().decode_cursor(request)
+        if cursor is None or cursor.position is None:
+            return cursor
+        moment = _moment(str(cursor.position))
+        if moment is None:
             raise NotFound(self.invalid_cursor_message)
-        return cursor
+        return cursor._replace(position=moment.isoformat())
 
     def get_schema_operation_parameters(self, view: Any) -> Any:
         """DRF's says of a size that it is a number, not which."""
@@ -54,11 +56,10 @@ class NewestFirst(CursorPagination):
         return shape
 
 
-def _is_moment(text: str) -> bool:
-    """A time with its zone, and one that UTC has a name for."""
+def _moment(text: str) -> datetime | None:
+    """A time with its zone, in UTC; None if it is none, or UTC has no name for it."""
     try:
         moment = datetime.fromisoformat(text)
-        moment.astimezone(UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
-        return False
-    return moment.tzinfo is not None
+        return None
