@@ -37,6 +37,14 @@ Its reviewers know of it; see that one of them decides, or it is abandoned then.
 
 Job {job_id}
 """
+IN_VAIN = """\
+Nobody decided on a job before its time ended at {due_at:%d %b %Y %H:%M} UTC: it was
+abandoned, and not approved. Its page can reopen it, if it is still wanted.
+
+{url}
+
+Job {job_id}
+"""
 OPENING = """\
 Waiting for a decision:
 
@@ -106,6 +114,13 @@ def send_escalations(notice: ReviewDue, addresses: Iterable[str]) -> int:
     """The same to those who are told when reviewers do not come."""
     subject = f"Undecided, and due at {notice.due_at:%d %b %H:%M} UTC"
     text = notice.told(ESCALATION)
+    return _mail(dict.fromkeys(addresses, (subject, text)))
+
+
+def send_abandonments(notice: ReviewDue, addresses: Iterable[str]) -> int:
+    """To them as well: that nobody came at all."""
+    subject = f"Undecided when it was due at {notice.due_at:%d %b %H:%M} UTC"
+    text = notice.told(IN_VAIN)
     return _mail(dict.fromkeys(addresses, (subject, text)))
 
 

@@ -328,6 +328,59 @@ def test_what_was_decided_is_not_escalated(escalating, ann, mailoutbox):
     assert mailoutbox == []
 
 
+def without_hours(review: Review) -> Review:
+    """As if the policy had named the group alone."""
+    Review.objects.filter(pk=review.pk).update(escalate_at=review.due_at)
+    return Review.objects.get(pk=review.pk)
+
+
+def abandoned_in_vain(review: Review, courier: Courier) -> None:
+    """Its time is over, and the sweep has come by."""
+    with time_machine.travel(review.due_at + timedelta(seconds=1)):
+        bring_to("abandoned", review.job, courier)
+
+
+def test_when_nobody_came_at_all_others_are_told_once(escalating, courier, mailoutbox):
+    review = without_hours(escalating)
+    with time_machine.travel(review.due_at + timedelta(minutes=1)):
+        assert escalate_reviews() == 0  # nobody has looked that its time is over
+    abandoned_in_vain(review, courier)
+
+    with time_machine.travel(review.due_at + timedelta(minutes=1)):
+        assert escalate_reviews() == 1
+        assert escalate_reviews() == 0
+
+    (mail,) = mailoutbox
+    assert (mail.to, links(mail)) == (["hana@example.com"], [review.pk])
+    assert "abandoned, and not approved" in mail.body
+    assert SECRET_NUMBER not in mail.subject + mail.body
+    event = review.job.events.get(kind="escalation")
+    assert event.note == "Nobody decided in time. Told hana."
+
+
+def test_what_was_reopened_meanwhile_is_not_told(escalating, courier, ann, mailoutbox):
+    review = without_hours(escalating)
+    abandoned_in_vain(review, courier)
+    reopen_review(Job.objects.get(), by=ann)
+
+    with time_machine.travel(review.due_at + timedelta(minutes=1)):
+        assert escalate_reviews() == 0
+    assert mailoutbox == []
+    again = without_hours(Review.objects.open().get())
+    abandoned_in_vain(again, courier)
+    with time_machine.travel(again.due_at + timedelta(minutes=1)):
+        assert escalate_reviews() == 1
+    assert [links(mail) for mail in mailoutbox] == [[again.pk]]
+
+
+def test_a_policy_without_hours_tells_when_it_was_in_vain(note, shop, courier):
+    heads = Group.objects.create(name="Heads")
+    job = submit(shop)
+    ReviewPolicy.objects.create(version=job.version, escalate_to=heads)
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+    assert review.escalate_at == review.due_at
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [

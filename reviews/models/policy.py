@@ -59,7 +59,8 @@ class ReviewPolicy(models.Model):
     escalate_hours = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="Hours before it is due at which others are told as well.",
+        help_text="Hours before it is due at which others are told as well; empty: "
+        "when it is abandoned.",
     )
     escalate_to = models.ForeignKey(
         Group,

@@ -127,6 +127,11 @@ class Review(models.Model):
                 name="review_reminders",
                 condition=Q(closed_at__isnull=True, remind_at__isnull=False),
             ),
+            models.Index(
+                fields=["escalate_at"],
+                name="review_escalations",
+                condition=Q(escalate_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from django.db.models import Case, F, When
+
 from jobs.models import Job
 from reviews.models import Review, ReviewPolicy
 from reviews.policy.terms import Terms
@@ -23,7 +25,7 @@ def open_review(job: Job, now: datetime) -> Review:
         opened_at=now,
         due_at=due_at,
         remind_at=_before(due_at, terms.remind_hours),
-        escalate_at=_before(due_at, terms.escalate_hours),
+        escalate_at=_escalation(due_at, terms),
     )
     make_checks(review, now)
     return review
@@ -33,9 +35,22 @@ def _before(due_at: datetime, hours: int | None) -> datetime | None:
     return due_at - timedelta(hours=hours) if hours else None
 
 
+def _escalation(due_at: datetime, terms: Terms) -> datetime | None:
+    """With no hours, when it is abandoned."""
+    if not terms.escalate_to:
+        return None
+    return due_at - timedelta(hours=terms.escalate_hours or 0)
+
+
 def close_review(job: Job, now: datetime) -> None:
     """Whatever ended it: decided, cancelled, or nobody came."""
-    job.reviews.open().update(closed_at=now, claimed_by=None, claimed_until=None)
+    in_time = When(due_at__gt=now, then=None)  # so there is nothing more to tell
+    job.reviews.open().update(
+        closed_at=now,
+        claimed_by=None,
+        claimed_until=None,
+        escalate_at=Case(in_time, default=F("escalate_at")),
+    )
 
 
 def terms_of(job: Job) -> Terms:

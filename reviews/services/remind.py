@@ -8,14 +8,17 @@ from typing import Any
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from jobs.kit.rights import name_of
 from jobs.lifecycle import Line, add_events, lock
 from jobs.models import Job
 from reviews.models import Review
+from reviews.models.review import ReviewQuerySet
 from reviews.notices import (
     ReviewDue,
+    send_abandonments,
     send_escalations,
     send_openings,
     send_reminders,
@@ -24,6 +27,7 @@ from reviews.services.who_may import RIGHT, why_not_decide
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)  # and when it is tried again, if no mail server answers
+NO_MEMBER = "nobody: no member of the group has a mail address"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -72,6 +76,7 @@ class Occasion:
     kind: str
     done: str
     nobody: str
+    rows: Callable[[datetime], ReviewQuerySet]
     people: Callable[[Review], list[User]]
     send: Callable[[ReviewDue, list[str]], int]
 
@@ -82,14 +87,14 @@ def remind_reviewers() -> int:
 
 
 def escalate_reviews() -> int:
-    """Tell others of reviews that nobody has decided on; says of how many."""
-    return _tell(ESCALATION)
+    """Tell others of reviews that nobody has decided on, or had; says of how many."""
+    return _tell(ESCALATION) + _tell(ABANDONMENT)
 
 
 def _tell(occasion: Occasion) -> int:
     now = timezone.now()
     column = occasion.column
-    due = Review.objects.open().filter(**{f"{column}__lte": now}, due_at__gt=now)
+    due = occasion.rows(now).filter(**{f"{column}__lte": now})
     rows = list(due.select_related("job").order_by(column))
     return sum(_tell_of(row, occasion) for row in rows if claim(row, occasion, now))
 
@@ -97,7 +102,7 @@ def _tell(occasion: Occasion) -> int:
 def claim(review: Review, occasion: Occasion, now: datetime) -> bool:
     """Ours alone, if nobody has moved its time since it was read: past a lease."""
     as_read = {occasion.column: getattr(review, occasion.column)}
-    mine = Review.objects.open().filter(pk=review.pk, **as_read)
+    mine = occasion.rows(now).filter(pk=review.pk, **as_read)
     return bool(mine.update(**{occasion.column: now + LEASE}))
 
 
@@ -132,6 +137,17 @@ def _note(
     add_events([Line(job.history, occasion.kind, said)], now=now)
 
 
+def _in_time(now: datetime) -> ReviewQuerySet:
+    return Review.objects.open().filter(due_at__gt=now)
+
+
+def _in_vain(now: datetime) -> ReviewQuerySet:
+    """Those that ended with their time, and whose job nobody has reopened since."""
+    later = Review.objects.filter(job=OuterRef("job"), round__gt=OuterRef("round"))
+    over = Review.objects.filter(~Exists(later), closed_at__gte=F("due_at"))
+    return over.filter(job__status=Job.Status.ABANDONED)
+
+
 # ---- who is concerned ----------------------------------------------------------------
 
 
@@ -163,6 +179,7 @@ REMINDER = Occasion(
     "reminder",
     "Reminded",
     "nobody: those who may decide have no mail address",
+    _in_time,
     deciders,
     send_reminders,
 )
@@ -170,7 +187,17 @@ ESCALATION = Occasion(
     "escalate_at",
     "escalation",
     "Nobody had decided. Told",
-    "nobody: no member of the group has a mail address",
+    NO_MEMBER,
+    _in_time,
     superiors,
     send_escalations,
+)
+ABANDONMENT = Occasion(
+    "escalate_at",
+    "escalation",
+    "Nobody decided in time. Told",
+    NO_MEMBER,
+    _in_vain,
+    superiors,
+    send_abandonments,
 )
