@@ -94,12 +94,11 @@ GROUPS = {
 def make_missing_groups(sender: AppConfig, **kwargs: Any) -> None:
     """After migrate: make the groups that are not there; those that are stay as set."""
     create_permissions(sender, verbosity=0)  # its own receiver may come after this one
+    known = {
+        f"{one.content_type.app_label}.{one.codename}": one
+        for one in Permission.objects.select_related("content_type")
+    }
     for name, rights in GROUPS.items():
         group, made = Group.objects.get_or_create(name=name)
         if made:
-            group.permissions.set(_permission(right) for right in rights)
-
-
-def _permission(right: str) -> Permission:
-    app, codename = right.split(".")
-    return Permission.objects.get(content_type__app_label=app, codename=codename)
+            group.permissions.set(known[right] for right in rights)
