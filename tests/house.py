@@ -15,9 +15,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -231,6 +234,18 @@ def api(user: User) -> APIClient:
     client = APIClient(enforce_csrf_checks=True)
     client.default_format = "json"
     client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    return client
+
+
+def browser(user: User) -> Client:
+    """One in which this user is logged in already, as if some time ago."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     return client
 
 

@@ -27,6 +27,7 @@ from reviews.services.reopen import reopen_review
 from tests.house import (
     api,
     bring_to,
+    browser,
     courier_to,
     job_type,
     person,
@@ -34,7 +35,7 @@ from tests.house import (
     program,
     submit,
 )
-from tests.test_pages import assert_strict, browser, path_to
+from tests.test_pages import assert_strict, path_to
 
 ANSWERED = '{"order": 7, "state": "sent"}'
 

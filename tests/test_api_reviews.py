@@ -7,10 +7,9 @@ from django.contrib.auth.models import User
 
 from jobs.models import Citation, Job
 from reviews.models import Check, CitationVerdict, Decision, Delivery, Review
-from tests.house import api, person, problem, seen, webhook, with_terms
+from tests.house import api, browser, person, problem, seen, webhook, with_terms
 from tests.test_checks import ASK
 from tests.test_claims import holder
-from tests.test_pages import browser
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 

@@ -14,8 +14,8 @@ from jobs.services.verify import broken_links
 from reviews.doctor import approved_without_deliveries
 from reviews.models import Decision, Delivery, DestinationVersion, Review
 from reviews.services.decide import approve
-from tests.house import person, seen, webhook, with_terms
-from tests.test_pages import browser, path_to
+from tests.house import browser, person, seen, webhook, with_terms
+from tests.test_pages import path_to
 from tests.test_races import at_once, reviews_like, rounds
 
 ELSEWHERE = "http://127.0.0.1:9/hook"  # nobody listens there

@@ -39,6 +39,7 @@ from tests.house import (
     SECRET,
     api,
     bring_to,
+    browser,
     call_due,
     problem,
     seen,
@@ -46,7 +47,6 @@ from tests.house import (
     submit,
     webhook,
 )
-from tests.test_delivery_pages import browser
 
 PLANTED = {"title": "Quarterly figures of Acme", "metadata": {"order": "4711-0815"}}
 WORDS = ("Quarterly", "Acme", "4711-0815", "order", "a secret text", "ann", "shop")

@@ -14,9 +14,9 @@ from reviews.policy.rules import Answer, Finding, Source, judge, rule
 from reviews.policy.terms import read_checks, write_checks
 from reviews.services.checks import renew_checks
 from reviews.services.verdicts import set_verdict
-from tests.house import bring_to, person, seen, submit, with_terms
+from tests.house import bring_to, browser, person, seen, submit, with_terms
 from tests.test_approvals import decide, edit
-from tests.test_pages import browser, path_to
+from tests.test_pages import path_to
 from tests.test_review_page import rewrite
 
 ASK = {"name": "sums", "question": "Do the sums add up?"}

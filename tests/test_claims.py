@@ -13,8 +13,8 @@ from jobs.models import Job
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Review
 from reviews.services.claim import LEASE, renew_claim
-from tests.house import person, seen, with_terms
-from tests.test_pages import browser, path_to
+from tests.house import browser, person, seen, with_terms
+from tests.test_pages import path_to
 
 
 def post(who: User | Client, review: Review, verb: str, **given: str):

@@ -11,8 +11,8 @@ from django.utils import timezone
 from jobs.models import Attempt, Job, Price
 from jobs.policy.costs import cost_of
 from jobs.services.costs import total_cost, with_costs
-from tests.house import api, person
-from tests.test_pages import browser, path_to
+from tests.house import api, browser, person
+from tests.test_pages import path_to
 
 TODAY = timezone.now().date()
 DEAR = {"input": Decimal("2.5"), "output": Decimal(10)}

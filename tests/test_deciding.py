@@ -22,10 +22,10 @@ from jobs.services.verify import broken_links
 from reviews.models import Decision, Delivery, DestinationVersion, Review
 from reviews.services.claim import LEASE, claim_review
 from reviews.services.recall import recall_job
-from tests.house import api, person, seen, webhook, with_terms
+from tests.house import api, browser, person, seen, webhook, with_terms
 from tests.test_approvals import edit
 from tests.test_checks import ASK
-from tests.test_pages import browser, path_to
+from tests.test_pages import path_to
 from tests.test_races import at_once, reviews_like, rounds
 from tests.test_review_page import rewrite
 

@@ -6,22 +6,15 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Job, Pause
 from reviews.models import Delivery, Destination, DestinationVersion
 from tests.deliveries import only_delivery
-from tests.house import person, send_due, with_terms
+from tests.house import browser, person, send_due, with_terms
 
 WHY = "They have it by post."
-
-
-def browser(user: User) -> Client:
-    client = Client(enforce_csrf_checks=False)
-    client.force_login(user)
-    return client
 
 
 def page(user: User, delivery: Delivery) -> str:

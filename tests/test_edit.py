@@ -13,8 +13,17 @@ from reviews.services.decide import StalePage, approve, reject
 from reviews.services.edit import LONGEST, edit_result
 from reviews.services.ready import what_is_missing
 from reviews.services.verdicts import set_verdict
-from tests.house import bring_to, job_type, person, seen, submit, webhook, with_terms
-from tests.test_pages import assert_strict, browser, path_to
+from tests.house import (
+    bring_to,
+    browser,
+    job_type,
+    person,
+    seen,
+    submit,
+    webhook,
+    with_terms,
+)
+from tests.test_pages import assert_strict, path_to
 from tests.test_review_page import path_of, rewrite
 
 TEXT = "# Tea\n\nIt grows in Assam.\n\nIt is green in Japan.\n"

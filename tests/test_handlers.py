@@ -14,8 +14,7 @@ from reviews.services.decide import approve
 from reviews.services.sending import LEASE, claim_deliveries
 from tests import handlers
 from tests.deliveries import only_delivery, send_when_due
-from tests.house import person, seen, send_due
-from tests.test_delivery_pages import browser
+from tests.house import browser, person, seen, send_due
 
 TAKE, FAIL, HANG = (f"tests.handlers.{name}" for name in ("take", "fail", "hang"))
 

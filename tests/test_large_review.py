@@ -10,8 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs.models import Citation, EvidenceTrace
 from reviews.models import CitationVerdict, Review
 from reviews.services.edit import edit_result
-from tests.house import seen, webhook, with_terms
-from tests.test_pages import browser
+from tests.house import browser, seen, webhook, with_terms
 from tests.test_review_page import path_of, rewrite
 
 CLAIM = "Claim {n} of this brief is as long as one that somebody has written down."

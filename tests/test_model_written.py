@@ -11,8 +11,8 @@ from django.test import Client
 
 from reviews.models import Delivery, DestinationVersion, Review
 from reviews.services.decide import approve
-from tests.house import seen, send_due, webhook, with_terms
-from tests.test_pages import browser, path_to
+from tests.house import browser, seen, send_due, webhook, with_terms
+from tests.test_pages import path_to
 from tests.test_queue import choose
 from tests.test_review_page import path_of, rewrite
 

@@ -15,7 +15,7 @@ from jobs.courier import Courier
 from jobs.models import Job, JobType, Pause, RawResponse, Sweep
 from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
-from tests.house import bring_to, person, submit, webhook
+from tests.house import bring_to, browser, person, submit, webhook
 
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
@@ -24,12 +24,6 @@ INLINE = re.compile(
 FOREIGN = re.compile(
     r"""(?:src|action)=["'](?:https?:)?//|<link[^>]*href=["'](?:https?:)?//"""
 )
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

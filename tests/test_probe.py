@@ -18,8 +18,7 @@ from reviews.models import (
 )
 from reviews.services.probe import probe_destination
 from tests.deliveries import received
-from tests.house import SECRET, person
-from tests.test_delivery_pages import browser
+from tests.house import SECRET, browser, person
 
 
 @pytest.fixture

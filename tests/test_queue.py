@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from jobs.models import Job
 from reviews.models import Decision, Delivery, Review, ReviewPolicy
-from tests.house import job_type, person, seen, webhook, with_terms
+from tests.house import browser, job_type, person, seen, webhook, with_terms
 from tests.test_approvals import decide
-from tests.test_pages import assert_strict, browser, path_to
+from tests.test_pages import assert_strict, path_to
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 

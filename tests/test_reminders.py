@@ -39,6 +39,7 @@ from reviews.services.reopen import reopen_review
 from tests.deliveries import listening
 from tests.house import (
     bring_to,
+    browser,
     courier_to,
     job_type,
     person,
@@ -46,7 +47,6 @@ from tests.house import (
     seen,
     submit,
 )
-from tests.test_delivery_pages import browser
 from tests.test_races import at_once, reviews_like
 
 TITLE = "Quarterly figures of Acme"

@@ -20,8 +20,8 @@ from reviews.services.request_changes import (
     judge_change,
     request_changes,
 )
-from tests.house import api, bring_to, person, seen, submit, sweep_until
-from tests.test_pages import assert_strict, browser, path_to
+from tests.house import api, bring_to, browser, person, seen, submit, sweep_until
+from tests.test_pages import assert_strict, path_to
 from tests.test_review_page import path_of, post
 
 ASKED = ["Name a source.", "Say it shorter."]

@@ -13,8 +13,8 @@ from django.utils import timezone
 from jobs.models import Citation, EvidenceTrace, Result
 from reviews.models import Decision, Review
 from reviews.services.seen import what_is_seen
-from tests.house import mailbox, person, webhook
-from tests.test_pages import assert_strict, browser, path_to
+from tests.house import browser, mailbox, person, webhook
+from tests.test_pages import assert_strict, path_to
 
 HOSTILE = """# Report
 

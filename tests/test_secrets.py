@@ -17,8 +17,7 @@ from jobs.lifecycle import MoveRefused
 from reviews.models import Destination
 from reviews.services.rotate import new_secret, rotate_secret
 from tests.deliveries import received
-from tests.house import SECRET, person, send_due
-from tests.test_delivery_pages import browser
+from tests.house import SECRET, browser, person, send_due
 
 
 @pytest.fixture

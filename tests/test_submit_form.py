@@ -11,8 +11,8 @@ from django.utils.html import escape
 from jobs.forms import JsonField, LinesField, SubmitForm
 from jobs.models import Job, JobType
 from reviews.models import Destination
-from tests.house import job_type, webhook
-from tests.test_pages import browser, path_to
+from tests.house import browser, job_type, webhook
+from tests.test_pages import path_to
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

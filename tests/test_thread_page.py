@@ -11,9 +11,18 @@ from jobs.models import Conversation, Job, Result, Thread, ThreadItem
 from jobs.models.job_type import InThread
 from reviews.models import Review
 from reviews.services.decide import approve, reject
-from tests.house import bring_to, courier_to, job_type, person, program, seen, submit
+from tests.house import (
+    bring_to,
+    browser,
+    courier_to,
+    job_type,
+    person,
+    program,
+    seen,
+    submit,
+)
 from tests.test_model_written import HOSTILE, NOTE, Tags
-from tests.test_pages import assert_strict, browser, path_to
+from tests.test_pages import assert_strict, path_to
 from tests.threads import KEY, thread_of
 
 LIST = "jobs_thread_changelist"

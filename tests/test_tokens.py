@@ -15,8 +15,8 @@ from rest_framework.test import APIClient
 
 from jobs.models import ApiToken
 from jobs.services.tokens import make_token
-from tests.house import api, job_type, person, problem
-from tests.test_pages import assert_strict, browser
+from tests.house import api, browser, job_type, person, problem
+from tests.test_pages import assert_strict
 
 JOBS = "/api/v1/jobs/"
 PAGE = "/admin/jobs/apitoken/add/"

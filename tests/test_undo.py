@@ -14,8 +14,7 @@ from reviews.models import Delivery, ReviewPolicy
 from reviews.services.decide import approve
 from reviews.services.recall import leaves_at, recall_job
 from tests.deliveries import only_delivery
-from tests.house import bring_to, seen, send_due, submit
-from tests.test_delivery_pages import browser
+from tests.house import bring_to, browser, seen, send_due, submit
 
 pytestmark = pytest.mark.undo
 

@@ -14,8 +14,8 @@ from reviews.models import Review, Viewing
 from reviews.services.decide import reject
 from reviews.services.verdicts import set_verdict
 from reviews.services.viewing import readings_of
-from tests.house import person, seen
-from tests.test_pages import browser, path_to
+from tests.house import browser, person, seen
+from tests.test_pages import path_to
 from tests.test_races import reviews_like
 from tests.test_review_page import path_of, rewrite
 
