@@ -17,6 +17,7 @@ from jobs.courier import Courier
 from jobs.doctor.checks import Scope, all_checks
 from jobs.lifecycle import MoveRefused
 from jobs.models import Attempt, Conversation, Job, Thread, ThreadItem
+from jobs.models.job_type import InThread
 from jobs.provider import openai as provider_module
 from jobs.sandbox.serving import Served
 from jobs.services.claim import claim_jobs, claim_unsettled
@@ -25,7 +26,7 @@ from jobs.services.hold import set_legal_hold
 from jobs.services.observe import apply
 from jobs.services.thread_steps import Step, claim_thread_steps, note_thread_step
 from jobs.services.turns import release_turns
-from tests.house import bring_to, person, submit
+from tests.house import bring_to, job_type, person, submit
 from tests.sweeping import carry
 from tests.threads import (
     KEY,
@@ -269,6 +270,53 @@ def test_what_is_refused_for_good_fails_the_job_that_waits_for_it(note, shop, sc
     assert is_idle(job.thread)
 
 
+def test_a_refusal_does_not_forget_a_thread_that_is_deleted_meanwhile(
+    shop, scripted, courier
+):
+    refusing = scripted({"uri": "/v1/conversations", "status": 400, "body": "{}"})
+    thread = thread_of(shop)
+    errands = claim_thread_steps(10)
+    delete_thread(thread, by=shop)
+    carry(refusing, errands)
+    note_thread_step(errands[0])
+    Process(courier, lambda: None).run(thread)
+    assert Thread.objects.get().state == "deleted"
+
+
+def test_an_id_that_another_thread_has_is_none(shop, scripted):
+    made_once = {"uri": "/v1/conversations", "body": {"id": "conv_1"}}
+    courier = scripted(made_once, made_once, made_once | {"body": {"id": "conv_2"}})
+    first, second = thread_of(shop), thread_of(shop, "other")
+    while not (is_idle(first) and is_idle(second)):
+        let_time_pass()
+        for errand in claim_thread_steps(10):
+            carry(courier, [errand])
+            note_thread_step(errand)
+    ids = Conversation.objects.filter(ended_at=None).values_list("conversation_id")
+    assert set(ids) == {("conv_1",), ("conv_2",)}
+    assert Conversation.objects.lost().count() == 1
+
+
+def test_what_breaks_our_code_holds_up_no_other_thread(note, filled, shop, courier):
+    bad, good = (archive_thread(thread, by=shop) for thread in [filled(), filled()])
+    Attempt.objects.create(
+        job=submit(shop, thread="elsewhere"),
+        number=1,
+        created_at=timezone.now(),
+        ended_at=timezone.now(),
+        settled_at=timezone.now(),
+        conversation=bad.conversations.get(),
+        take_out_at=timezone.now(),
+    )
+    Thread.objects.filter(pk=bad.pk).update(taking_out={"attempts": []})
+    Process(courier, lambda: None).run(good)
+    broken = Thread.objects.get(pk=bad.pk)
+    assert (broken.stage, broken.trouble) == (
+        "archiving",
+        "It broke our code: see the log.",
+    )
+
+
 def test_what_fails_for_now_is_tried_again(shop, courier, provider):
     fault = {"fault": "overloaded", "on": ["new-conversation"], "count": 2}
     httpx2.post(f"{provider.url}/sandbox/faults", json=fault, verify=False)
@@ -315,6 +363,21 @@ def test_an_archive_waits_for_the_jobs_in_it(note, shop, courier, provider):
     bring_to("awaiting_review", job, courier)
     Process(courier, lambda: None).run(thread)
     assert len(copied_ids(thread)) == 3
+
+
+def test_a_deletion_waits_for_no_reviewer(shop, courier, provider):
+    job_type(in_thread=InThread.WAITS)
+    job = bring_to("awaiting_review", submit(shop, thread=KEY), courier)
+    assert Thread.objects.get().active_job == job
+    Process(courier, lambda: None).run(delete_thread(job.thread, by=shop))
+    assert Job.objects.get().status == "awaiting_review"
+    assert conversations(provider, job.thread)[0]["deleted_at"]
+
+
+def test_what_was_said_of_it_goes_with_it(shop, courier):
+    thread = thread_of(shop, metadata={"name": "Bob Keane"})
+    Process(courier, lambda: None).run(delete_thread(thread, by=shop))
+    assert Thread.objects.get().metadata == {}
 
 
 def test_deleting_twice_changes_nothing_and_frees_the_key(shop, courier):

@@ -171,6 +171,10 @@ class Thread(models.Model):
                 name="thread_stage_known", condition=Q(stage__in=Stage.values)
             ),
             models.CheckConstraint(
+                name="thread_on_its_way_out_is_woken",
+                condition=~Q(stage=Stage.DELETING) | Q(wake_at__isnull=False),
+            ),
+            models.CheckConstraint(
                 name="thread_closed_has_no_job_and_owes_nothing",
                 condition=~Q(stage__in=CLOSED)
                 | Q(active_job__isnull=True, wake_at__isnull=True),

@@ -31,7 +31,16 @@ def note_fault(
     thread.tries, thread.trouble = thread.tries + 1, fault.message[:500]
     if fault.phase is Phase.START and RULES[failure].follow is Follow.FAIL:
         _fail_job(thread, fault, failure)
-        thread.wake_at = None  # the next job has it tried again
+        if thread.stage == Thread.Stage.OPEN:
+            thread.wake_at = None  # the next job has it tried again
+    thread.save(update_fields=["wake_at", "tries", "trouble"])
+
+
+def note_our_bug(thread: Thread, now: datetime) -> None:
+    """Its step broke our code: it is tried again later, and holds up no other."""
+    thread.refresh_from_db()
+    thread.wake_at = now + _wait(thread, Follow.RETRY)
+    thread.tries, thread.trouble = thread.tries + 1, "It broke our code: see the log."
     thread.save(update_fields=["wake_at", "tries", "trouble"])
 
 

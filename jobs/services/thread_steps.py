@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
@@ -24,12 +25,19 @@ from jobs.services.closing import (
     wake_finished,
 )
 from jobs.services.errands import LEASE
-from jobs.services.thread_faults import note_fault
+from jobs.services.thread_faults import note_fault, note_our_bug
 
 QUIET_YET = timedelta(seconds=2)  # until a closing thread is looked at again
 Stage = Thread.Stage
 NOT_THERE = 404
+TWIN = "The provider gave the id of another conversation."
 NO_END = "Its list of items does not come to an end, or leaves some out."
+
+
+STEPPED = [
+    *("wake_at", "stage", "archived_at", "deleted_at", "taking_out", "metadata"),
+]
+log = structlog.get_logger(__name__)
 
 
 class Step(StrEnum):
@@ -83,14 +91,23 @@ def claim_thread_steps(room: int) -> list[ThreadErrand]:
     with transaction.atomic():
         rows = due.select_related("owner", "active_job")
         threads = list(rows.select_for_update(skip_locked=True, of=("self",))[:room])
-        found = [_next_step(thread, now) for thread in threads]
+        found = [_step_or_trouble(thread, now) for thread in threads]
     return [errand for errand in found if errand is not None]
 
 
-@transaction.atomic
 def note_thread_step(errand: ThreadErrand) -> None:
-    """Write what came of it, and have the next step looked for at once."""
-    now = timezone.now()
+    """Write what came of it, and have the next step looked for at once.
+
+    What cannot be written is asked again once the lease is over.
+    """
+    try:
+        with transaction.atomic():
+            _note_step(errand, timezone.now())
+    except Exception:
+        log.exception("could not note a step", thread=str(errand.thread.public_id))
+
+
+def _note_step(errand: ThreadErrand, now: datetime) -> None:
     rows = Thread.objects.filter(pk=errand.thread.pk, wake_at=errand.lease)
     thread = rows.select_for_update(of=("self",)).select_related("owner").first()
     if thread is None:
@@ -105,13 +122,21 @@ def note_thread_step(errand: ThreadErrand) -> None:
 # ---- which step comes next -------------------------------------------------------
 
 
+def _step_or_trouble(thread: Thread, now: datetime) -> ThreadErrand | None:
+    try:
+        with transaction.atomic():
+            return _next_step(thread, now)
+    except Exception:
+        log.exception("could not find a step", thread=str(thread.public_id))
+        note_our_bug(thread, now)
+        return None
+
+
 def _next_step(thread: Thread, now: datetime) -> ThreadErrand | None:
     errand = _find_step(thread, now)
     if errand:
         thread.wake_at = errand.lease
-    thread.save(
-        update_fields=["wake_at", "stage", "archived_at", "deleted_at", "taking_out"]
-    )
+    thread.save(update_fields=STEPPED)
     return errand
 
 
@@ -139,6 +164,8 @@ def _find_step(thread: Thread, now: datetime) -> ThreadErrand | None:
         return errand
     else:
         copies.drop_unless_kept(thread)
+        if not thread.keeps_copy:
+            thread.metadata = {}
         thread.stage, thread.deleted_at = Stage.DELETED, now
     return None
 
@@ -230,6 +257,8 @@ def _note(
         return None if done else reply
     match errand.step:
         case Step.MAKE if isinstance(reply, str):
+            if Conversation.objects.filter(conversation_id=reply).exists():
+                return ProviderFault(TWIN, phase=Phase.START, code="not_a_response")
             conversation.conversation_id, conversation.made_at = reply, now
             conversation.save(update_fields=["conversation_id", "made_at"])
         case Step.COPY if isinstance(reply, ItemPage):
