@@ -385,6 +385,12 @@ def _read(kind: type[T], said: Any) -> T:
         raise Unreadable(f"This is no {kind.__name__.lower()}: {wrong}") from wrong
 
 
+def _all(kind: type[T], said: Any) -> list[T]:
+    if not isinstance(said, list):
+        raise Unreadable(f"A list was expected, not {said!r:.80}.")
+    return [_read(kind, one) for one in said]
+
+
 def _value(kind: Any, said: Any) -> Any:
     inner = get_args(kind)
     if said is None or kind is Any:
@@ -554,7 +560,7 @@ def submission(type: str, input: Mapping[str, Any], **wishes: Unpack[Wishes]) ->
 def _again_in(said: Said, tries: int, again: Collection[int]) -> float | None:
     """After how many seconds it is worth another try; None: this is the answer."""
     first, longest = BACKOFF
-    pause = random.uniform(0, min(longest, first * 2**tries))  # noqa: S311
+    pause = random.uniform(0, _grown(first, 2, tries, longest))  # noqa: S311
     if isinstance(said, httpx2.RequestError):
         return pause if _may_pass(said) else None
     asked = _retry_after(said)
@@ -615,10 +621,21 @@ def _json(said: httpx2.Response) -> Any:
         raise Unreadable(f"{what} was answered with {kind}, not JSON.") from wrong
 
 
+def _cursor(address: Any) -> str:
+    with suppress(httpx2.InvalidURL, TypeError, KeyError):
+        if cursor := httpx2.URL(address).params["cursor"]:
+            return cursor
+    raise Unreadable(f"The address of the next page has no cursor: {address!r:.80}")
+
+
 def _poll_in(idle: int) -> float:
     """Seconds to the next look, after so many that showed nothing new."""
     first, longest = POLL
-    return min(longest, first * 1.5**idle) * random.uniform(0.5, 1)  # noqa: S311
+    return _grown(first, 1.5, idle, longest) * random.uniform(0.5, 1)  # noqa: S311
+
+
+def _grown(first: float, factor: float, times: int, longest: float) -> float:
+    return min(longest, first * factor ** min(times, 50))  # days of it overflow floats
 
 
 def _rests(job: Job, until: Collection[str]) -> bool:
@@ -718,13 +735,15 @@ class _Api:
         taken: it could lead elsewhere, and the token with it."""
         while True:
             page = yield from self._got(path, **params)
-            if not isinstance(page, dict) or not isinstance(page.get("results"), list):
+            if not isinstance(page, dict) or "results" not in page:
                 raise Unreadable(f"{self._url}{path} was answered with no list.")
-            for row in page["results"]:
-                yield _Give(_read(kind, row))
+            for row in _all(kind, page["results"]):
+                yield _Give(row)
             if not page.get("next"):
                 return
-            params = params | {"cursor": httpx2.URL(page["next"]).params["cursor"]}
+            before, params = params, params | {"cursor": _cursor(page["next"])}
+            if params == before:
+                raise Unreadable(f"{self._url}{path} has itself for its next page.")
 
     # ---- jobs ----------------------------------------------------------------------
 
@@ -751,7 +770,7 @@ class _Api:
     ) -> Steps[list[Submitted]]:
         """Submit up to 1,000 jobs at once, all or none; each made by `submission`."""
         said = yield from self._posted("jobs/bulk/", {"jobs": list(jobs)}, key)
-        return [_read(Submitted, one) for one in said["jobs"]]
+        return _all(Submitted, said.get("jobs") if isinstance(said, dict) else None)
 
     @_call
     def get(self, job: JobOrId) -> Steps[Job]:
@@ -775,13 +794,13 @@ class _Api:
     def evidence(self, job: JobOrId) -> Steps[list[Step]]:
         """What the answer was based on, step by step."""
         said = yield from self._got(f"jobs/{_id(job)}/evidence/")
-        return [_read(Step, one) for one in said]
+        return _all(Step, said)
 
     @_call
     def events(self, job: JobOrId) -> Steps[list[Event]]:
         """Its history, from the first line on."""
         said = yield from self._got(f"jobs/{_id(job)}/events/")
-        return [_read(Event, one) for one in said]
+        return _all(Event, said)
 
     @_call
     def cancel(self, job: JobOrId, *, note: str = "") -> Steps[Job]:
@@ -1301,7 +1320,10 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("id", metavar="ID")
     for one in (submit, watch):
         one.add_argument(
-            "--timeout", type=float, metavar="SECONDS", help="wait no longer than this"
+            "--timeout",
+            type=_seconds,
+            metavar="SECONDS",
+            help="wait no longer than this",
         )
     result = command("result", _result)
     result.add_argument("id", metavar="ID")
@@ -1312,6 +1334,13 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=int, default=20, metavar="N", help="how many at most (20)"
     )
     return parser
+
+
+def _seconds(given: str) -> float:
+    seconds = float(given)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
 
 
 def _submit(bgreview: Client, options: Options) -> int:

@@ -192,6 +192,12 @@ def test_retry_after_as_seconds_date_or_nonsense(value, seconds):
     assert found == seconds or (seconds is None and "2100" in value and found > 1e9)
 
 
+def test_days_of_waiting_overflow_nothing():
+    assert module._poll_in(100_000) <= module.POLL[1]
+    silence = module.httpx2.ConnectError("nobody")
+    assert module._again_in(silence, 100_000, ()) <= module.BACKOFF[1]
+
+
 def test_silence_ends_with_the_key_to_try_again_with():
     with (
         listening(backlog=None) as url,
@@ -238,10 +244,32 @@ def test_pages_are_fetched_as_one_goes(script, bgreview):
 )
 def test_an_answer_that_is_none_of_the_apis_is_told_so(script, bgreview, body):
     script.answers = [Response(body, content_type="text/html")]
-    with pytest.raises(Unreadable):
-        bgreview.get(JOB)
+    for call in (
+        lambda: bgreview.get(JOB),
+        lambda: list(bgreview.jobs()),
+        lambda: bgreview.submit_bulk([]),
+        lambda: bgreview.thread("user:42"),
+    ):
+        with pytest.raises(Unreadable):
+            call()
+
+
+@pytest.mark.parametrize("said", ["null", '{"a": 1}', "[1]", '"x"', "3"])
+def test_a_list_that_is_none_is_told_so(script, bgreview, said):
+    script.answers = [Response(said, content_type="application/json")]
+    for call in (bgreview.events, bgreview.evidence):
+        with pytest.raises(Unreadable):
+            call(JOB)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://x/", "http://[x", 7, "?cursor=", "?cursor=a"]
+)
+def test_a_next_page_without_a_cursor_is_told_so(script, bgreview, address):
+    script.answers = [answer({"next": address, "results": []})]
     with pytest.raises(Unreadable):
         list(bgreview.jobs())
+    assert len(script.asked) < 3
 
 
 def test_a_field_that_is_newer_than_we_is_left_in_raw(script, bgreview):

@@ -186,6 +186,8 @@ def test_what_a_terminal_would_obey_is_shown_as_what_it_is(run, script):  # noqa
         ["submit", "note"],
         ["sing"],
         ["watch", JOB, "--timeout", "soon"],
+        ["watch", JOB, "--timeout", "nan"],
+        ["watch", JOB, "--timeout", "-1"],
         ["watch", "../jobs"],
         ["submit", "note", "--input", "/nowhere/at/all"],
         ["submit", "note", "--input", "-"],  # which is empty
@@ -258,8 +260,8 @@ def test_ctrl_c_is_no_traceback(script):  # noqa: F811
 
 
 def test_a_reader_that_has_enough_is_no_traceback(script):  # noqa: F811
-    page = {"next": "http://x/?cursor=a", "results": [shown(title="x" * 500)] * 100}
-    script.answers = [answer(page)]
+    rows = [shown(title="x" * 5_000)] * 100  # more than a pipe holds
+    script.answers = [answer({"next": None, "results": rows})]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     given = ["list", "--json", "--limit", "100000"]
     with started(script, *given, **pipes) as program:
