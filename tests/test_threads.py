@@ -275,6 +275,16 @@ def test_it_explains_whose_turn_it_is(note, shop, slow_provider, ask):
     assert first.status == "running"
 
 
+def test_it_explains_that_its_thread_is_not_ready(note, shop):
+    job = submit(shop, thread=KEY)
+    said = explain(Job.objects.get(pk=job.pk))
+    assert said.sentence == "Waits until its thread “user:42” is ready."
+    Thread.objects.update(trouble="Overloaded.")
+    said = explain(Job.objects.get(pk=job.pk))
+    assert said.sentence.endswith("ready. The last try failed: Overloaded.")
+    assert said.who == "system"
+
+
 # ---- what a new one does about it ------------------------------------------------
 
 

@@ -10,13 +10,12 @@ from django.db.models import Q
 
 from jobs.models.job import Job, Reason
 from jobs.policy.failures import FailureClass
+from jobs.provider.base import ANSWERED, LEAVES_ITEMS
 
 # For so long the provider repeats an event: what is told later is told no more.
 MISSED_FOR = timedelta(hours=72)
 # A start that is not answered by then was not begun, or is lost: the lease of a claim.
 IN_THE_AIR = timedelta(seconds=15)
-# The provider's words for ends that leave items in the conversation.
-LEFT_ITEMS = ["completed", "incomplete"]
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -55,7 +54,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             conversation__isnull=False,
             conversation__deleted_at=None,
             taken_out_at=None,
-            provider_status__in=LEFT_ITEMS,
+            provider_status__in=LEAVES_ITEMS,
         )
 
     def to_take_out(self) -> Self:
@@ -189,7 +188,7 @@ class Attempt(models.Model):
     def stands_in(self, conversation: int) -> bool:
         """Whether what it said is surely there: it was completed, and left in."""
         same = self.conversation_id == conversation and self.take_out_at is None
-        return same and self.provider_status == "completed"
+        return same and self.provider_status == ANSWERED
 
 
 class RawResponse(models.Model):

@@ -17,6 +17,12 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Its own words for ends that leave items in a conversation; of the second it does not
+# say so, so nothing may lean on them being there.
+ANSWERED, CUT_SHORT = "completed", "incomplete"
+LEAVES_ITEMS = (ANSWERED, CUT_SHORT)
+
+
 class Phase(StrEnum):
     """What we were doing when the provider let us down."""
 

@@ -8,7 +8,7 @@ from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
 from jobs.models import Attempt, EvidenceTrace, Thread
-from jobs.models.attempt import LEFT_ITEMS
+from jobs.provider.base import LEAVES_ITEMS
 from jobs.services.costs import total_cost, with_costs
 
 
@@ -64,7 +64,7 @@ def stats_of(thread: Thread) -> ThreadStats:
 
 def _messages(thread: Thread) -> int:
     left = Attempt.objects.filter(
-        conversation__thread=thread, taken_out_at=None, provider_status__in=LEFT_ITEMS
+        conversation__thread=thread, taken_out_at=None, provider_status__in=LEAVES_ITEMS
     )
     asked = left.exclude(reason=Attempt.Reason.TOOL_OUTPUTS).count()
     kind = EvidenceTrace.Kind.MESSAGE
