@@ -24,7 +24,6 @@ from jobs.services.claim import claim_jobs
 from jobs.services.closing import archive_thread, delete_thread
 from jobs.services.hold import set_legal_hold
 from jobs.services.retry import retry_job, why_not_retry
-from jobs.services.thread_steps import claim_thread_steps, note_thread_step
 from jobs.services.turns import release_turns
 from reviews.models import Review
 from reviews.services.decide import approve, reject
@@ -32,11 +31,9 @@ from reviews.services.recall import recall_job
 from reviews.services.reopen import where_abandoned
 from reviews.services.request_changes import request_changes, why_no_more_rounds
 from tests.house import bring_to, job_type, person, seen, submit
-from tests.sweeping import carry
-from tests.test_thread_steps import Process, let_time_pass
+from tests.test_thread_steps import Process, killed_everywhere
 from tests.threads import (
     KEY,
-    add_items,
     conversations,
     is_idle,
     items,
@@ -123,32 +120,19 @@ def test_what_is_taken_out_goes_on_where_a_sweep_was_killed(
     shop, ann, courier, provider
 ):
     job_type(in_thread=InThread.FORGETS)
-    for dies_at in range(1, 60):
-        thread = thread_of(shop, f"user:{dies_at}")
-        add_items(provider, made(courier, thread), "Before.")
+    number = iter(range(1_000))
+
+    def begin() -> Thread:
+        thread = thread_of(shop, f"user:{next(number)}")
+        made(courier, thread)
         job = submit(shop, "One.", thread=thread.key)
         turn_down(bring_to("awaiting_review", job, courier), ann)
-        died = take_out(courier, thread, dies_at)
-        assert not take_out(courier, thread, 0)
+        return thread
+
+    steps = {"steps": 4, "done": is_idle}  # the list, and each of its three items
+    for thread in killed_everywhere(courier, begin, **steps):
         assert asked_in(provider, thread) == []
-        if not died:
-            break
-    assert dies_at > 8
-
-
-def take_out(courier, thread: Thread, dies_at: int) -> bool:
-    """Work on it until it is idle; whether the sweep was killed before that."""
-    points = 0
-    while not is_idle(thread):
-        let_time_pass()
-        release_turns()
-        for errand in claim_thread_steps(10):
-            for act in (carry, lambda _, done: note_thread_step(done[0])):
-                points += 1
-                if points == dies_at:
-                    return True
-                act(courier, [errand])
-    return False
+        assert len(conversations(provider, thread)[0]["removed"]) == 3
 
 
 def test_one_that_was_recalled_and_rejected_is_taken_out_though_others_follow_it(

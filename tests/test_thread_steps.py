@@ -1,12 +1,13 @@
 """Closing a thread, killed at every step; and what else is a step of its own.
 
 Whoever is killed leaves the rows as its last commit had them, and the provider as its
-last call left it. So here a sweep is let go of at each point in turn: before a call,
-between a call and its commit, after it. Another one goes on once the lease is over.
+last call left it. So here a sweep is let go of at every step: before its call, between
+the call and its commit, after it. Another one goes on once the lease is over.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -24,7 +25,12 @@ from jobs.services.claim import claim_jobs, claim_unsettled
 from jobs.services.closing import archive_thread, delete_thread
 from jobs.services.hold import set_legal_hold
 from jobs.services.observe import apply
-from jobs.services.thread_steps import Step, claim_thread_steps, note_thread_step
+from jobs.services.thread_steps import (
+    Step,
+    ThreadErrand,
+    claim_thread_steps,
+    note_thread_step,
+)
 from jobs.services.turns import release_turns
 from tests.house import bring_to, job_type, person, submit
 from tests.sweeping import carry
@@ -40,7 +46,8 @@ from tests.threads import (
 )
 
 SLOW = "Hello. [sandbox:slow]"
-MOST_POINTS = 60
+MOST_TURNS = 60
+Points = set[tuple[Any, ...]]
 Check = Callable[[], None]
 
 
@@ -49,38 +56,53 @@ class Killed(BaseException):
 
 
 class Process:
-    """A sweep of threads that is killed at its n-th point; 0: never."""
+    """A sweep of threads that is killed once at each step: before its call, say.
 
-    def __init__(self, courier: Courier, check: Check, dies_at: int = 0) -> None:
-        self.courier, self.check, self.dies_at, self.points = courier, check, dies_at, 0
+    `killed` holds the points where it was: whoever comes after it gets past them.
+    """
 
-    def point(self) -> None:
-        self.points += 1
-        self.check()
-        if self.points == self.dies_at:
-            raise Killed
+    def __init__(
+        self, courier: Courier, check: Check, at: str = "", killed: Points | None = None
+    ) -> None:
+        self.courier, self.check, self.at = courier, check, at
+        self.killed = set() if killed is None else killed
 
-    def run(self, thread: Thread) -> None:
-        """Until the thread is closed for good."""
+    def run(self, thread: Thread, done: Callable[[], bool] | None = None) -> None:
+        """Until the thread is closed for good, or `done` holds."""
         closed = Thread.objects.filter(pk=thread.pk, stage__in=["archived", "deleted"])
-        while not closed.exists():
-            assert self.points < MOST_POINTS, "it does not come to an end"
+        for _ in range(MOST_TURNS):
+            if (done or closed.exists)():
+                return
             let_time_pass()
             release_turns()
-            self.point()
             self._carry(claim_unsettled(10), apply)
             self._carry(claim_jobs(10), apply)
             for errand in claim_thread_steps(10):
                 self._carry([errand], lambda done: note_thread_step(done[0]))
+        raise AssertionError("it does not come to an end")
 
     def _carry(self, errands: list[Any], note: Callable[[list[Any]], Any]) -> None:
         if not errands:
             return
-        self.point()
+        self._point("before its call", errands)
         carry(self.courier, errands)
-        self.point()
+        self._point("before its commit", errands)
         note(errands)
-        self.point()
+        self._point("after its commit", errands)
+
+    def _point(self, at: str, errands: list[Any]) -> None:
+        self.check()
+        names = tuple(map(name_of, errands))
+        if at == self.at and names not in self.killed:
+            self.killed.add(names)
+            raise Killed
+
+
+def name_of(errand: Any) -> tuple[Any, ...]:
+    """Which step of what, however often it is tried."""
+    if isinstance(errand, ThreadErrand):
+        return errand.step, errand.conversation.number, errand.at
+    return errand.kind, errand.job.pk
 
 
 def let_time_pass() -> None:
@@ -93,20 +115,29 @@ def let_time_pass() -> None:
 
 
 def killed_everywhere(
-    courier: Courier, check: Check, begin: Callable[[], Thread]
+    courier: Courier,
+    begin: Callable[[], Thread],
+    *,
+    steps: int,
+    check: Check = lambda: None,
+    done: Callable[[Thread], bool] | None = None,
 ) -> Iterator[Thread]:
-    """The thread at its end, once for each point at which a sweep can be killed."""
-    for dies_at in range(1, MOST_POINTS):
-        thread, first = begin(), Process(courier, check, dies_at)
-        try:
-            first.run(thread)
-        except Killed:
-            Process(courier, check).run(thread)
-            yield Thread.objects.get(pk=thread.pk)
-        else:
-            assert dies_at > 1, "there are points at which it can be killed"
-            yield Thread.objects.get(pk=thread.pk)
-            return
+    """The thread at its end, after a kill at each of so many steps; for each point."""
+    for at in ("before its call", "before its commit", "after its commit"):
+        thread, killed = begin(), set[tuple[Any, ...]]()
+        is_done = partial(done, thread) if done else None
+        while not survives(Process(courier, check, at, killed), thread, is_done):
+            pass
+        assert len(killed) >= steps, "there are more steps than that"
+        yield Thread.objects.get(pk=thread.pk)
+
+
+def survives(process: Process, thread: Thread, done: Callable[[], bool] | None) -> bool:
+    try:
+        process.run(thread, done)
+    except Killed:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -117,12 +148,12 @@ def small_pages(monkeypatch) -> None:
 
 @pytest.fixture
 def filled(shop, courier, provider) -> Callable[[], Thread]:
-    """Makes threads with six items in their conversation."""
+    """Makes threads with three items in their conversation."""
     number = iter(range(1_000))
 
     def make() -> Thread:
         thread = thread_of(shop, f"user:{next(number)}")
-        add_items(provider, made(courier, thread), *map(str, range(6)))
+        add_items(provider, made(courier, thread), *map(str, range(3)))
         return thread
 
     return make
@@ -151,14 +182,14 @@ def test_an_archive_that_is_killed_anywhere_ends_with_a_whole_copy(
     def begin() -> Thread:
         return archive_thread(filled(), by=shop)
 
-    for thread in killed_everywhere(courier, lambda: None, begin):
+    for thread in killed_everywhere(courier, begin, steps=2):
         assert thread.state == "archived"
         assert thread.archived_at
         (log,) = conversations(provider, thread)
         assert log["deleted_at"] is None
-        assert len(log["items"]) == 6
+        assert len(log["items"]) == 3
         assert copied_ids(thread) == log["items"]
-        assert thread.conversations.get().items_copied == 6
+        assert thread.conversations.get().items_copied == 3
 
 
 def test_a_deletion_that_is_killed_anywhere_forgets_no_conversation(
@@ -173,7 +204,7 @@ def test_a_deletion_that_is_killed_anywhere_forgets_no_conversation(
         submit(shop, thread=thread.key)
         return delete_thread(thread, by=shop)
 
-    for thread in killed_everywhere(courier, lambda: None, begin):
+    for thread in killed_everywhere(courier, begin, steps=2):
         assert thread.state == "deleted"
         assert set(thread.jobs.values_list("status", flat=True)) == {"cancelled"}
         (log,) = conversations(provider, thread)
@@ -194,7 +225,7 @@ def test_one_that_is_deleted_while_it_is_made_is_deleted_or_listed(
             carry(courier, [errand])  # and nothing is noted
         return delete_thread(thread, by=shop)
 
-    for thread in killed_everywhere(courier, lambda: None, begin):
+    for thread in killed_everywhere(courier, begin, steps=0):
         assert thread.state == "deleted"
         lost = {str(row.uuid) for row in thread.conversations.lost()}
         left = [c for c in conversations(provider, thread) if not c["deleted_at"]]
@@ -214,12 +245,12 @@ def test_a_deletion_that_archives_deletes_nothing_that_is_not_copied(
         begun.append(delete_thread(filled(), by=shop, archive=True))
         return begun[-1]
 
-    for thread in killed_everywhere(courier, check, begin):
+    for thread in killed_everywhere(courier, begin, steps=3, check=check):
         assert thread.state == "deleted"
         (log,) = conversations(provider, thread)
         assert log["deleted_at"]
         assert copied_ids(thread) == log["items"]
-        assert len(log["items"]) == 6
+        assert len(log["items"]) == 3
 
 
 # ---- one step each ---------------------------------------------------------------
@@ -395,7 +426,7 @@ def test_an_archived_one_is_deleted_with_or_without_its_copy(filled, shop, couri
         Process(courier, lambda: None).run(archive_thread(thread, by=shop))
         again = delete_thread(thread, by=shop, archive=keeps)
         Process(courier, lambda: None).run(again)
-    assert len(copied_ids(kept)) == 6
+    assert len(copied_ids(kept)) == 3
     assert copied_ids(dropped) == []
 
 
