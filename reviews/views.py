@@ -12,7 +12,6 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from jobs.admin.job_page import attempts_of
 from jobs.explain import explain
@@ -86,6 +85,14 @@ def show_review(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRe
     return response
 
 
+def show_with_comment(
+    site: AdminSite, request: HttpRequest, object_id: str, comment: str
+) -> HttpResponse:
+    """The page with a comment that was begun."""
+    form = DecisionForm(initial={"comment": comment})
+    return _page(site, request, find_review(request, object_id), form=form)
+
+
 def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
     """Hand the decision to its service; whatever it refuses changes nothing."""
     review = find_review(request, object_id)
@@ -111,10 +118,10 @@ def decide(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
         return _page(site, request, review, form=form, refusal=refusal, status=409)
     except PermissionDenied as refusal:
         return _page(site, request, review, form=form, refusal=refusal, status=403)
-    return _to_next(request, review, _done_by(decision))
+    return _to_next(request, review, done_by(decision))
 
 
-def _done_by(decision: Decision) -> str:
+def done_by(decision: Decision) -> str:
     """What this decision did; one of several approvals does nothing by itself."""
     review = decision.review
     if review.job.status == Job.Status.AWAITING_REVIEW:
@@ -135,10 +142,7 @@ def _is_repeated(review: Review, request: HttpRequest, given: dict[str, Any]) ->
 
 def _to_next(request: HttpRequest, review: Review, done: str) -> HttpResponse:
     """On to the next in the queue, with a word about the one just left."""
-    job_url = reverse("admin:jobs_job_change", args=[review.job_id])
-    link = format_html('<a href="{}">{}</a>', job_url, review.job)
-    said = format_html("“{}” {}.{}", link, done, undo.hint(review))
-    messages.success(request, said)
+    messages.success(request, undo.message(request, [(review, done)]))
     at_hand = visible_reviews(request).at_hand(request.user, timezone.now())
     upcoming = at_hand.exclude(pk=review.pk).first()
     if upcoming is None:

@@ -249,7 +249,7 @@ def test_what_another_has_in_hand_is_judged_by_nobody_else(second, ann, bob):
 
     told = browser(bob).post(path, {"done": "yes"}, follow=True).content.decode()
 
-    assert "Ann has claimed this review until" in told
+    assert "Nothing was changed. ann has claimed this review until" in told
     assert ChangeRequest.objects.filter(done=None).count() == 2
     judge_change(change, by=ann, done=True)
 

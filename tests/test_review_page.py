@@ -206,6 +206,22 @@ def test_a_stale_page_says_so_keeps_the_comment_and_changes_nothing(
     assert not Decision.objects.exists()
 
 
+def test_without_scripts_a_verdict_keeps_the_comment_that_was_begun(
+    review: Review, ann: User
+) -> None:
+    result = rewrite(review, "Tea grows in Assam.")
+    cited = Citation.objects.create(result=result, position=1, start=0, end=3)
+    given = {
+        "finding": "supports",
+        "comment": "Begun",
+        "seen": what_is_seen(review).digest,
+    }
+    path = path_to("reviews_review_verdict", review.pk, cited.pk)
+    html = browser(ann).post(path, given).content.decode()
+    assert "Supports it" in html
+    assert "Begun</textarea>" in html
+
+
 def test_the_second_reviewer_is_told_who_was_first(
     review: Review, ann: User, bob: User
 ) -> None:

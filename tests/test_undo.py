@@ -14,7 +14,7 @@ from reviews.models import Delivery, ReviewPolicy
 from reviews.services.decide import approve
 from reviews.services.recall import leaves_at, recall_job
 from tests.deliveries import only_delivery
-from tests.house import bring_to, browser, seen, send_due, submit
+from tests.house import bring_to, browser, seen, send_due, submit, with_terms
 
 pytestmark = pytest.mark.undo
 
@@ -94,7 +94,7 @@ def test_each_page_counts_down_and_takes_back(window, ann):
         assert f'datetime="{window.wake_at.isoformat()}" data-countdown' in page
         assert page.count("Take back</button>") == 1
         assert "Return to review" not in page
-    action = shown(client, pages(window)[0]).split('<div class="notice undo">')[1]
+    action = shown(client, pages(window)[0]).split('<div class="notice undo"')[1]
     client.post(action.split('action="')[1].split('"')[0])
     assert Job.objects.get().status == "awaiting_review"
 
@@ -114,11 +114,22 @@ def test_when_it_is_over_the_pages_no_longer_offer_it(window, ann):
             assert "data-countdown" not in shown(client, path)
 
 
-def test_the_message_after_deciding_leads_back(desk, review, ann):
+def test_the_message_after_deciding_counts_down_and_takes_back(desk, review, ann):
     client = browser(ann)
     path = reverse("admin:reviews_review_decide", args=[review.pk])
     given = {"verdict": "approve", "seen": seen(review), "comment": ""}
     page = client.post(path, given, follow=True).content.decode()
-    assert f"It leaves at {only_delivery().wake_at:%H:%M:%S} UTC" in page
-    own = reverse("admin:reviews_review_change", args=[review.pk])
-    assert f'<a href="{own}">take it back</a>' in page
+    assert f'datetime="{only_delivery().wake_at.isoformat()}" data-countdown' in page
+    message = page.split('<ul class="approved">')[1]
+    back = client.post(message.split('action="')[1].split('"')[0])
+    again = Job.objects.get().reviews.get(closed_at=None)
+    assert again != review
+    assert back.url == reverse("admin:reviews_review_change", args=[again.pk])
+
+
+def test_what_is_approved_among_others_can_be_taken_back_too(desk, review, ann):
+    review = with_terms(review, allows_bulk=True)
+    given = {f"seen_{review.pk}": seen(review)}
+    path = reverse("admin:reviews_review_bulk")
+    page = browser(ann).post(path, given, follow=True).content.decode()
+    assert page.count("Take back</button>") == 1

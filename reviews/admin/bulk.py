@@ -8,12 +8,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
 from jobs.services.rendered import html_of
 from reviews import views
+from reviews.admin import undo
 from reviews.models import Review
 from reviews.services.bulk import Outcome, approve_all, why_not_one_of_several
 from reviews.services.decide import LONGEST_COMMENT
@@ -81,5 +83,6 @@ def _tell(request: HttpRequest, outcome: Outcome) -> None:
         messages.warning(request, format_html("“{}”: {}", review.job, why))
     if outcome.done:
         count = len(outcome.done)
-        noun = "1 result" if count == 1 else f"{count} results"
-        messages.success(request, f"You approved {noun}.")
+        lead = f"You approved {count} result{pluralize(count)}."
+        done = [(decision.review, views.done_by(decision)) for decision in outcome.done]
+        messages.success(request, undo.message(request, done, lead))

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
+from reviews.models import Review
 from reviews.services.recall import leaves_at, may_recall, recall_job, why_not_recall
 from reviews.services.reopen import may_reopen, reopen_review, where_abandoned
 
@@ -65,7 +66,7 @@ def offered(request: HttpRequest, job: Job) -> tuple[tuple[str, str], ...]:
 
 
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """One verb on one job; back to its page with what came of it."""
+    """One verb on one job; to its review, or back to its page where there is none."""
     if verb not in VERBS or request.method != "POST":
         raise Http404
     job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk)
@@ -75,4 +76,9 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         messages.success(request, said)
     except MoveRefused as refusal:
         messages.warning(request, str(refusal))
+    review = Review.objects.visible_to(request.user).open().filter(job=job).first()
+    if review:
+        return HttpResponseRedirect(
+            reverse("admin:reviews_review_change", args=[review.pk])
+        )
     return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[pk]))

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.kit import looks
 from jobs.kit.readonly import ReadOnlyAdmin
 from reviews import views
-from reviews.admin import bulk, changes_page, edit_page, job_verbs, queue, work
+from reviews.admin import bulk, edit_page, job_verbs, queue, work
 from reviews.models import Review
 from reviews.services.claim import RIGHT as CLAIM
 
@@ -137,7 +137,7 @@ class ReviewAdmin(ReadOnlyAdmin):
             path("<int:pk>/edit/", wrap(self.edit), name="reviews_review_edit"),
             path(
                 "<int:pk>/changes/<int:change_pk>/",
-                wrap(changes_page.judge),
+                wrap(work.change_judged),
                 name="reviews_review_change_judged",
             ),
             *(

@@ -1,13 +1,14 @@
 """The time in which an approval can be taken back, as pages show it."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from jobs.models import Job
 from reviews.models import Review
@@ -24,12 +25,21 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {"leaves_at": at, "take_back_url": url if may else ""}
 
 
-def hint(review: Review) -> SafeString | str:
-    """For a message: until when it can be taken back, and where."""
-    job = Job.objects.get(pk=review.job_id)
-    at = leaves_at(job, timezone.now())
-    if at is None:
-        return ""
-    url = reverse("admin:reviews_review_change", args=[review.pk])
-    said = ' It leaves at {} UTC: <a href="{}">take it back</a>.'
-    return format_html(said, f"{at:%H:%M:%S}", url)
+def message(
+    request: HttpRequest, done: Sequence[tuple[Review, str]], lead: str = ""
+) -> SafeString:
+    """What was done with each review, and where it is taken back while it can be."""
+    jobs = Job.objects.in_bulk([review.job_id for review, _ in done])
+    rows = [
+        {
+            "job": jobs[review.job_id],
+            "job_url": reverse("admin:jobs_job_change", args=[review.job_id]),
+            "done": words,
+            "undo": what_is_shown(request, jobs[review.job_id]),
+        }
+        for review, words in done
+    ]
+    shown = {"approved": rows, "lead": lead}
+    return mark_safe(  # noqa: S308  (a template of ours)
+        render_to_string("admin/reviews/approved.html", shown, request).strip()
+    )

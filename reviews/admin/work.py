@@ -6,7 +6,7 @@ the whole page.
 
 from typing import Any, cast
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,21 +17,26 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import Citation
 from reviews import desk, views
 from reviews.evidence import row_of
-from reviews.models import CitationVerdict, Review
+from reviews.models import ChangeRequest, CitationVerdict, Review
 from reviews.services.checks import WhyNeeded, do_check
 from reviews.services.claim import claim_review, release_review, renew_claim
+from reviews.services.request_changes import judge_change
 from reviews.services.seen import what_is_seen
 from reviews.services.verdicts import set_verdict
 from reviews.services.viewing import note_viewing
-from reviews.services.who_may import why_not_decide
+from reviews.services.who_may import may_read, why_not_decide
+
+MARKS = {"yes": True, "no": False}
 
 
 def claim(request: HttpRequest, pk: int) -> HttpResponse:
     """Take it in hand; with `take_over`, out of somebody else's."""
     review = _posted(request, pk)
     take_over = request.POST.get("take_over") == "yes"
-    _try(request, claim_review, review, by=request.user, take_over=take_over)
-    return _back(request, review)
+    done = _try(request, claim_review, review, by=request.user, take_over=take_over)
+    if not (done and _is_live(request)):
+        return _back(request, review)
+    return _claimed(request, pk)
 
 
 def release(request: HttpRequest, pk: int) -> HttpResponse:
@@ -44,10 +49,7 @@ def renew(request: HttpRequest, pk: int) -> HttpResponse:
     """The page is still open: its claim lives on, or the page learns of its end."""
     review = _posted(request, pk)
     renew_claim(review, by=cast(User, request.user))
-    review.refresh_from_db()
-    shown = {"review": review, "may_claim": review.closed_at is None}
-    held = desk.held_by(request, review)
-    return render(request, "reviews/parts/claim.html", {**shown, **held, "live": True})
+    return _claimed(request, pk, live=True)
 
 
 def check(request: HttpRequest, pk: int, check_pk: int) -> HttpResponse:
@@ -88,6 +90,19 @@ def verdict(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
     return _part(request, review, "reviews/parts/citation.html", {"row": row})
 
 
+def change_judged(request: HttpRequest, pk: int, change_pk: int) -> HttpResponse:
+    """Note whether a requested change was made in the new version."""
+    review, done = _posted(request, pk), MARKS.get(request.POST.get("done", ""))
+    rows = ChangeRequest.objects.filter(decision__review__job=review.job_id)
+    change = rows.select_related("decision__review").filter(pk=change_pk).first()
+    if change is None or done is None:
+        raise Http404
+    noted = _try(request, judge_change, change, by=request.user, done=done)
+    if not (noted and _is_live(request)):
+        return _back(request, review, f"change-{change.pk}")
+    return _part(request, review, "reviews/parts/change.html", {"change": change})
+
+
 def opened(request: HttpRequest, pk: int, citation_pk: int) -> HttpResponse:
     """Note that this reviewer turned to one citation; it changes nothing else."""
     review, person = _posted(request, pk), cast(User, request.user)
@@ -102,6 +117,16 @@ def _citation_of(review: Review, pk: int) -> Citation:
     if citation is None:
         raise Http404
     return citation
+
+
+def _claimed(request: HttpRequest, pk: int, **shown: Any) -> HttpResponse:
+    """In whose hands it is now; with `live`, the page learns that it was its own."""
+    review = views.find_review(request, str(pk))
+    work = desk.work_on(
+        request, review, readable=may_read(review, cast(User, request.user))
+    )
+    context = {"review": review, **work, **shown}
+    return render(request, "reviews/parts/claim.html", context)
 
 
 def _posted(request: HttpRequest, pk: int) -> Review:
@@ -125,9 +150,14 @@ def _is_live(request: HttpRequest) -> bool:
 
 
 def _back(request: HttpRequest, review: Review, anchor: str = "") -> HttpResponse:
-    """To the page anew, or to the queue where that was asked for."""
+    """To the page anew, or to the queue where that was asked for.
+
+    A comment that came along and was not asked for is still in its field there.
+    """
     if _is_live(request):
         return HttpResponse(headers={"HX-Refresh": "true"})
+    if comment := request.POST.get("comment"):
+        return views.show_with_comment(admin.site, request, str(review.pk), comment)
     if request.POST.get("to") == "queue":
         return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
     url = reverse("admin:reviews_review_change", args=[review.pk])

@@ -10,9 +10,10 @@ from playwright.sync_api import Page, expect
 
 from jobs.models import Citation, EvidenceTrace, Job
 from reviews.models import CitationVerdict, Decision, Review, Viewing
+from reviews.services.verdicts import set_verdict
 from tests.e2e.desk import Keyboard, focused, log_in
 from tests.e2e.looks import SIZES, barriers
-from tests.house import webhook, with_terms
+from tests.house import seen, webhook, with_terms
 from tests.test_review_page import rewrite
 
 pytestmark = pytest.mark.browser
@@ -78,6 +79,7 @@ def test_a_brief_of_ten_claims_is_reviewed_in_few_keystrokes(
     keys = Keyboard(desk)
     keys.press("j", "Enter")
     expect(desk.get_by_role("heading", name="Result")).to_be_visible()
+    desk.wait_for_load_state()  # its scripts listen to keys from then on
     keys.press("c")
     expect(desk.get_by_text("In your hands")).to_be_visible()
     keys.press("j")
@@ -129,8 +131,7 @@ def test_a_check_that_fails_asks_for_the_reason_first(
     keys = Keyboard(desk)
     keys.press("j", "2")
     keys.write("It shouts.")
-    keys.press("Enter")  # decides nothing
-    keys.press("Escape", "2")
+    keys.press("Enter")
     expect(desk.locator(".checks .badge")).to_have_text("Failed")
     check = brief.checks.get()
     assert (check.passed, check.why) == (False, "It shouts.")
@@ -187,6 +188,22 @@ def test_a_citation_marks_its_passage_and_the_passage_its_citation(
     desk.locator("#citation-9 .number").click()
     assert marked(desk) == ["Tea of garden 9 is picked in March."]
     expect(desk.get_by_text("Consulted, but not cited (1)")).to_be_visible()
+
+
+def test_a_comment_that_was_begun_survives_what_others_do(
+    desk: Page, brief: Review, bob: User
+) -> None:
+    open_review(desk, brief)
+    desk.get_by_label("Comment").fill("Half a thought")
+    citation = brief.result.citations.first()
+    set_verdict(brief, citation, "cannot_tell", by=bob, seen=seen(brief))
+    with desk.expect_navigation():  # the page was stale, and comes anew
+        desk.locator("#citation-2-supports").click()
+    expect(desk.get_by_text("Nothing was changed.")).to_be_visible()
+    expect(desk.get_by_label("Comment")).to_have_value("Half a thought")
+    desk.get_by_role("button", name="Reject").click()
+    open_review(desk, brief)
+    assert "draft:" not in desk.evaluate("JSON.stringify(sessionStorage)")
 
 
 def test_what_was_opened_is_timed(desk: Page, brief: Review, ann: User) -> None:

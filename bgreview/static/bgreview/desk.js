@@ -43,7 +43,7 @@
     for (const time of document.querySelectorAll("[data-countdown]")) {
       const left = Math.ceil((Date.parse(time.dateTime) - Date.now()) / 1000);
       time.textContent = left > 0 ? `in ${left} s` : "now";
-      if (left <= 0) time.closest(".undo").classList.add("over");
+      if (left <= 0) time.closest("[data-window]").hidden = true;
     }
   };
   tick();

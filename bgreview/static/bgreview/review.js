@@ -62,12 +62,19 @@
     act();
   });
 
-  /* Esc leaves a field, so that keys are keys again. */
+  /* Esc leaves a field, so that keys are keys again; Enter after the reason why
+     something is not so says that it is not. */
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !event.target.matches("input, textarea")) return;
-    const item = event.target.closest("[data-item]") || atHand();
-    event.target.blur();
-    if (item) item.focus({ preventScroll: true });
+    if (!event.target.matches("input, textarea")) return;
+    const item = event.target.closest("[data-item]");
+    if (event.key === "Enter" && item) {
+      event.preventDefault();
+      mark(item);
+      judge("2");
+    } else if (event.key === "Escape") {
+      event.target.blur();
+      (item || atHand() || document.body).focus({ preventScroll: true });
+    }
   });
 
   /* A number in the text leads to its citation, the citation's to its passage. */
@@ -103,17 +110,5 @@
     const fit = () => document.documentElement.style.setProperty(
       "--decide", `${decide.offsetHeight}px`);
     new ResizeObserver(fit).observe(decide);
-  }
-
-  /* A comment that was begun is not lost by a wrong key. */
-  const form = document.getElementById("decision");
-  const comment = document.getElementById("id_comment");
-  if (form && comment) {
-    let sent = false;
-    form.addEventListener("submit", () => { sent = true; });
-    addEventListener("pageshow", () => { sent = false; });
-    addEventListener("beforeunload", (event) => {
-      if (!sent && comment.value !== comment.defaultValue) event.preventDefault();
-    });
   }
 }
