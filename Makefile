@@ -40,7 +40,7 @@ test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retr
 	@$(PYTHON) tests/run.py $(ARGS)
 
 fuzz: $(DEV) ## Drive lifecycle and API at random for long; SEEDS=1234+100 ARGS=--db=postgres
-	@echo "SEEDS=$(SEEDS)"
+	@echo "SEEDS=$(SEEDS) FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED)"
 	@SEEDS=$(SEEDS) $(PYTHON) -m pytest -q tests/test_interleavings.py $(ARGS)
 	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(PYTHON) -m pytest -q -n auto \
 		tests/test_api_fuzz.py $(ARGS)

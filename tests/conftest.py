@@ -60,6 +60,15 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_terminal_summary(terminalreporter) -> None:
+    """How many requests `test_api_fuzz.py` made, in all processes of the run."""
+    reports = [r for found in terminalreporter.stats.values() for r in found]
+    told = [pair for r in reports for pair in getattr(r, "user_properties", ())]
+    asked = sum(number for name, number in told if name == "requests")
+    if asked:
+        terminalreporter.write_line(f"{asked:,} requests were made up for the API")
+
+
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
     """Dropping is left to `databases.py`, which no open connection can refuse."""
