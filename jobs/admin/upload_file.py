@@ -11,6 +11,7 @@ from django.utils.datastructures import MultiValueDict
 from jsonschema import Draft202012Validator
 
 from jobs.forms import InputForm
+from jobs.kit.schemas import in_order
 from jobs.kit.strict_json import read_json
 from jobs.models import JobTypeVersion
 from jobs.services.submit import LONGEST_DEADLINE, TITLE, check_value
@@ -167,7 +168,7 @@ def _note(row: Row, name: str, text: str | None) -> None:
 def headings(schema: dict[str, Any]) -> list[str]:
     """What a column may be called; a part of the input may go by its whole name."""
     ours = [name for name in FIELDS if name != "metadata"]
-    parts = schema.get("properties", {})
+    parts = in_order(schema.get("properties", {}), schema)
     theirs = [f"input.{name}" if name in ours else name for name in parts]
     return [*theirs, *ours, "metadata.NAME"]
 
