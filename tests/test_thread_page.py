@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.admin import thread_page
-from jobs.models import Conversation, Job, Result, Thread, ThreadItem
+from jobs.models import Citation, Conversation, Job, Result, Thread, ThreadItem
 from jobs.models.job_type import InThread
 from reviews.models import Review
 from reviews.services.decide import approve, reject
@@ -101,6 +101,16 @@ def test_what_a_model_wrote_is_marked_and_harmless(thread, olivia):
         assert not str(attrs.get("href", "")).startswith("javascript:")
         assert tag != "img" or attrs["src"].startswith("/static/")
         assert tag != "script" or attrs.get("src", "").startswith("/static/")
+
+
+def test_citations_of_each_answer_lead_to_the_page_of_its_job(thread, olivia):
+    jobs = thread.jobs.order_by("pk")
+    for result in Result.objects.filter(job__in=jobs):
+        Citation.objects.create(result=result, position=1, start=0, end=4)
+    html = page_of(thread, olivia).content.decode()
+    assert 'id="passage-1"' not in html
+    for job in jobs:
+        assert f'href="{path_to("jobs_job_change", job.pk)}#citation-1"' in html
 
 
 def test_old_turns_are_a_page_of_their_own(thread, olivia, monkeypatch):

@@ -9,13 +9,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from jobs.explain import Explanation, explain
 from jobs.models import Attempt, Job, JobEvent, Result, Thread, ThreadItem
 from jobs.provider.conversations import text_of_item
 from jobs.services.closing import may_close
-from jobs.services.rendered import html_of
+from jobs.services.rendered import html_beside_others
 from jobs.services.thread_stats import stats_of
 from jobs.services.threads import CLOSED
 
@@ -101,12 +102,13 @@ def _turn(
     verdict = verdicts.get(job.pk)
     if verdict and verdict.became not in (job.status, BEFORE.get(job.status)):
         verdict = None  # it went on since
+    page = reverse("admin:jobs_job_change", args=[job.pk])
     asked = "" if job.erased_at else job.version.render_prompt(job.input)
     return Turn(
         job=job,
         asked=asked[:ASKED],
         result=result,
-        answer=html_of(result) if result and visible else None,
+        answer=html_beside_others(result, page) if result and visible else None,
         explanation=explain(job),
         verdict=verdict,
         taken_out=job.taken_out,

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from jobs.services.rendered import html_of
+from jobs.services.rendered import html_beside_others
 from reviews import views
 from reviews.admin import undo
 from reviews.models import Review
@@ -71,9 +71,10 @@ def _whole(rows: QuerySet[Review]) -> QuerySet[Review]:
 
 def _shown(review: Review) -> dict[str, Any]:
     review.result.job = review.job
+    page = reverse("admin:reviews_review_change", args=[review.pk])
     return {
         "review": review,
-        "html": html_of(review.result),
+        "html": html_beside_others(review.result, page),
         "seen": what_is_seen(review),
     }
 
