@@ -16,7 +16,7 @@ PRODUCTION := DEBUG=false PUBLIC_URL=https://review.example.com \
 SEEDS := $(shell date +%s)+100
 
 # How many requests for each call of the API, valid and invalid, and which.
-FUZZ := 400
+FUZZ := 250
 FUZZ_SEED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
