@@ -103,6 +103,8 @@ def test_a_failure_needs_a_reason(review, ann):
     client = browser(ann)
     answer = confirm(client, review, "sums", "no")
     assert "Say what is wrong" in client.get(answer.url).content.decode()
+    answer = confirm(client, review, "sums", "no", "x" * 2_001)
+    assert "at most 2,000 characters" in client.get(answer.url).content.decode()
     assert Check.objects.get().passed is None
 
 
@@ -154,6 +156,19 @@ def test_another_result_is_checked_anew(review, ann):
 
     found = dict(review.checks.values_list("name", "passed"))
     assert found == {"sums": None, "shouts-not": False, "flag partial": None}
+
+
+def test_a_policy_that_took_the_name_of_a_flag_opens_reviews_all_the_same(review, ann):
+    """Rows from before such names were refused: neither question is lost."""
+    rewrite(review, "Half an ans", flags=["partial"])
+    mine = {"name": "flag partial", "question": "Is it whole?"}
+    ReviewPolicy.objects.create(version=review.job.version, checks=[mine])
+
+    review.job.move("abandoned")
+    review.job.move("awaiting_review")
+
+    found = review.job.reviews.get(closed_at=None).checks.values_list("name", "kind")
+    assert list(found) == [("flag partial", "person"), ("flag partial (2)", "flag")]
 
 
 # ---- verdicts ----------------------------------------------------------------------
@@ -323,6 +338,8 @@ def test_checks_are_written_as_lines():
         ("sums:", 'write "name: question"'),
         ("rule: cites-nothing", "no rule is called “cites-nothing”; there are"),
         ("Flag: Is it?", "“Flag” is taken"),
+        ("flag partial: Is it whole?", "“flag partial” is taken"),
+        ("Rule of thumb: Does it hold?", "“Rule of thumb” is taken"),
         ("ok: Is it?\nok: Is it not?", "“ok” stands there twice"),
         ("n" * 81 + ": Long?", "at most 80 characters"),
     ],

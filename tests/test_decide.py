@@ -356,7 +356,7 @@ def test_a_double_click_decides_once(desk, review, ann, decide):
     page = seen(review)
     decide(review, by=ann, seen=page, comment=WHY)
 
-    with nothing_changes(), pytest.raises(StalePage, match="ann was first"):
+    with nothing_changes(), pytest.raises(StalePage, match="You have decided"):
         decide(review, by=ann, seen=page, comment=WHY)
 
 
@@ -387,6 +387,27 @@ def test_a_review_opens_with_the_policys_terms(note, shop, courier):
     assert review.opened_at == job.events.get(became="awaiting_review").at
     assert review.due_at == job.wake_at == review.opened_at + timedelta(hours=3)
     assert (review.result, review.round) == (job.latest_result, 1)
+
+
+def test_a_policy_beyond_all_dates_opens_reviews_that_end_within_a_year(review, ann):
+    """Rows from before there was a most, whose reviews could not open."""
+    job, far = review.job, 99_999_999
+    ReviewPolicy.objects.create(
+        version=job.version,
+        hours=far,
+        remind_hours=far,
+        escalate_hours=far,
+        escalate_to=Group.objects.create(name="Heads"),
+        undo_seconds=far,
+    )
+
+    job.move("abandoned")
+    job.move("awaiting_review")
+
+    review = job.reviews.get(closed_at=None)
+    assert review.due_at == review.opened_at + timedelta(days=366)
+    assert review.remind_at == review.escalate_at == review.opened_at
+    assert review.terms.undo_window == timedelta(days=1)
 
 
 def test_without_a_policy_there_is_a_day(review):

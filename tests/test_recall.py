@@ -29,7 +29,7 @@ def test_an_approval_is_taken_back_and_asks_for_another(
         None,
     )
     review = job.reviews.get(closed_at=None)
-    assert (review.round, job.wake_at) == (2, review.due_at)
+    assert (review.round, job.wake_at) == (1, review.due_at)  # no changes were asked
     assert set(Delivery.objects.values_list("status")) == {("withdrawn",)}
     send_due()
     assert (len(httpserver.log), len(mailoutbox)) == (0, 0)

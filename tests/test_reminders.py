@@ -497,7 +497,7 @@ def test_a_person_reopens_it_with_time_anew(abandoned, who, request, ann):
 
     job = Job.objects.get()
     review = job.reviews.get(closed_at=None)
-    assert (job.status, review.round) == ("awaiting_review", 2)
+    assert (job.status, review.round) == ("awaiting_review", 1)
     assert job.wake_at == review.due_at == review.opened_at + timedelta(hours=24)
     assert review.remind_at == review.due_at - timedelta(hours=2)
     assert job.events.last().note == "Still wanted."

@@ -16,7 +16,7 @@ from reviews.services.answer_call import why_not_answer
 @register
 def reviews_panel(request: HttpRequest, job: Job) -> Panel | None:
     """The reviews of this job and what was decided; the open one comes next."""
-    rows = job.reviews.order_by("-round").prefetch_related(
+    rows = job.reviews.order_by("-pk").prefetch_related(
         "decisions__by", "decisions__beside", "decisions__delivery__destination"
     )
     reviews = list(rows)

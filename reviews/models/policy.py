@@ -2,11 +2,13 @@
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from jobs.models import JobTypeVersion
-from reviews.policy.terms import Terms
+from reviews.policy.terms import MOST_HOURS, MOST_UNDO_SECONDS, Terms
+
+NO_LONGER = MaxValueValidator(MOST_HOURS)
 
 
 class ReviewPolicy(models.Model):
@@ -17,12 +19,13 @@ class ReviewPolicy(models.Model):
     )
     hours = models.PositiveIntegerField(
         default=24,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), NO_LONGER],
         help_text="Hours until an undecided review is abandoned.",
     )
     remind_hours = models.PositiveIntegerField(
         null=True,
         blank=True,
+        validators=[NO_LONGER],
         help_text="Hours before it is due at which its reviewers are reminded.",
     )
     group = models.ForeignKey(
@@ -54,11 +57,14 @@ class ReviewPolicy(models.Model):
         default=3, help_text="How often changes may be requested."
     )
     undo_seconds = models.PositiveIntegerField(
-        default=10, help_text="How long an approval can be taken back before it leaves."
+        default=10,
+        validators=[MaxValueValidator(MOST_UNDO_SECONDS)],
+        help_text="How long an approval can be taken back before it leaves.",
     )
     escalate_hours = models.PositiveIntegerField(
         null=True,
         blank=True,
+        validators=[NO_LONGER],
         help_text="Hours before it is due at which others are told as well; empty: "
         "when it is abandoned.",
     )

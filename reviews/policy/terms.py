@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from reviews.policy.rules import known_rules
 
 BY_RULE = "rule"
 LONGEST_NAME, LONGEST_QUESTION = 80, 300  # characters
 RESERVED = (BY_RULE, "flag")  # these begin the names that are not for people to give
+MOST_HOURS = 366 * 24
+MOST_UNDO_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Terms:
     undo_seconds: int = 10
     escalate_hours: int | None = None
     escalate_to: str = ""
+
+    @property
+    def undo_window(self) -> timedelta:
+        """How long an approval can be taken back before anything leaves."""
+        return timedelta(seconds=min(self.undo_seconds, MOST_UNDO_SECONDS))
+
+
+def long_as(hours: int) -> timedelta:
+    """Of a policy from before there was a most, too: any other date is out of reach."""
+    return timedelta(hours=min(hours, MOST_HOURS))
 
 
 def read_checks(text: str) -> list[dict[str, str]]:
@@ -66,7 +79,7 @@ def _why_not(name: str, colon: str, rest: str) -> str:
         rules = known_rules()
         said = f"no rule is called “{rest}”; there are {', '.join(rules)}."
         return "" if rest in rules else said
-    if name.lower() in RESERVED:
+    if name.lower().split()[0] in RESERVED:
         return f"“{name}” is taken; choose another name."
     if len(name) > LONGEST_NAME or len(rest) > LONGEST_QUESTION:
         return (

@@ -1,6 +1,6 @@
 """Checks: what must be confirmed before a result may be approved."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -19,7 +19,7 @@ LONGEST_WHY = 2_000  # characters
 
 
 class WhyNeeded(ValueError):
-    """What does not pass says why."""
+    """What does not pass says why, in so many words."""
 
 
 @transaction.atomic
@@ -31,10 +31,12 @@ def do_check(check: Check, *, passed: bool, by: User, seen: str, why: str = "") 
     """
     if not passed and not why.strip():
         raise WhyNeeded("Say what is wrong, for whoever puts it right.")
+    if len(why.strip()) > LONGEST_WHY:
+        raise WhyNeeded(f"Say it in at most {LONGEST_WHY:,} characters.")
     review, _ = as_seen(check.review, by, seen)
     people_say = review.checks.filter(pk=check.pk).exclude(kind="rule")
     found = people_say.update(
-        passed=passed, why=why.strip()[:LONGEST_WHY], done_by=by, done_at=timezone.now()
+        passed=passed, why=why.strip(), done_by=by, done_at=timezone.now()
     )
     if not found:
         raise MoveRefused(f"“{check.name}” is checked by a rule, not by a person.")
@@ -43,7 +45,7 @@ def do_check(check: Check, *, passed: bool, by: User, seen: str, why: str = "") 
 
 def make_checks(review: Review, now: datetime) -> None:
     """Those of the terms and one for each flag; rules give their findings at once."""
-    Check.objects.bulk_create(_checks_of(review, now))
+    Check.objects.bulk_create(_named_apart(_checks_of(review, now)))
 
 
 def renew_checks(review: Review, now: datetime) -> None:
@@ -63,6 +65,17 @@ def _checks_of(review: Review, now: datetime) -> Iterator[Check]:
         question = f"{FLAGS.get(flag, flag)} It may be approved all the same."
         name = f"flag {flag}"
         yield Check(review=review, kind="flag", name=name, question=question)
+
+
+def _named_apart(checks: Iterable[Check]) -> list[Check]:
+    """A policy may still say what is a flag's name today: both are asked then."""
+    named: dict[str, Check] = {}
+    for check in checks:
+        name, number = check.name, 2
+        while check.name in named:
+            check.name, number = f"{name} ({number})", number + 1
+        named[check.name] = check
+    return list(named.values())
 
 
 def _by_rule(review: Review, name: str, answer: Answer, now: datetime) -> Check:

@@ -1,26 +1,27 @@
 """Opening and closing the request for a decision."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Case, F, When
 
 from jobs.models import Job
 from reviews.models import Review, ReviewPolicy
-from reviews.policy.terms import Terms
+from reviews.policy.terms import Terms, long_as
 from reviews.services.checks import make_checks
+from reviews.services.request_changes import rounds_used
 
 
 def open_review(job: Job, now: datetime) -> Review:
     """Ask for a decision on the job's newest result, by the terms of its version."""
     terms = terms_of(job)
-    due_at = now + timedelta(hours=terms.hours)
+    due_at = now + long_as(terms.hours)
     job.wake_at = due_at
     Job.objects.filter(pk=job.pk).update(wake_at=due_at)
     review = Review.objects.create(
         job=job,
         result=job.results.latest("number"),
-        round=job.reviews.count() + 1,
+        round=rounds_used(job) + 1,
         policy=asdict(terms),
         opened_at=now,
         due_at=due_at,
@@ -32,14 +33,14 @@ def open_review(job: Job, now: datetime) -> Review:
 
 
 def _before(due_at: datetime, hours: int | None) -> datetime | None:
-    return due_at - timedelta(hours=hours) if hours else None
+    return due_at - long_as(hours) if hours else None
 
 
 def _escalation(due_at: datetime, terms: Terms) -> datetime | None:
     """With no hours, when it is abandoned."""
     if not terms.escalate_to:
         return None
-    return due_at - timedelta(hours=terms.escalate_hours or 0)
+    return due_at - long_as(terms.escalate_hours or 0)
 
 
 def close_review(job: Job, now: datetime) -> None:

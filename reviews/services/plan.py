@@ -11,10 +11,13 @@ from reviews.services.requests import Request
 def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Delivery]:
     """Store the requests that were decided on; the outbox sends them as stored.
 
-    Not before the time is over in which the decision can be taken back.
+    Not before the time is over in which the decision can be taken back. One that is
+    about a single delivery cannot be: the others may have left.
     """
     job, result = decision.review.job, decision.result
-    leaves_at = decision.at + undo_window(decision.review)
+    leaves_at = decision.at
+    if decision.delivery_id is None:
+        leaves_at += undo_window(decision.review)
     deliveries = [
         Delivery(
             job=job,
@@ -48,4 +51,4 @@ def plan_deliveries(decision: Decision, requests: list[Request]) -> list[Deliver
 
 def undo_window(review: Review) -> timedelta:
     """How long an approval can be taken back before anything leaves."""
-    return timedelta(seconds=review.terms.undo_seconds)
+    return review.terms.undo_window

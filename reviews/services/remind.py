@@ -143,7 +143,7 @@ def _in_time(now: datetime) -> ReviewQuerySet:
 
 def _in_vain(now: datetime) -> ReviewQuerySet:
     """Those that ended with their time, and whose job nobody has reopened since."""
-    later = Review.objects.filter(job=OuterRef("job"), round__gt=OuterRef("round"))
+    later = Review.objects.filter(job=OuterRef("job"), pk__gt=OuterRef("pk"))
     over = Review.objects.filter(~Exists(later), closed_at__gte=F("due_at"))
     return over.filter(job__status=Job.Status.ABANDONED)
 

@@ -126,10 +126,10 @@ def last_request(review: Review) -> Decision | None:
     """The request for changes that the version under this review answers."""
     earlier = Decision.objects.filter(
         review__job=review.job_id,
-        review__round__lt=review.round,
+        review__lt=review.pk,
         verdict=Decision.Verdict.REQUEST_CHANGES,
     )
-    return earlier.order_by("review__round").last()
+    return earlier.order_by("pk").last()
 
 
 def _checked(feedback: Sequence[str]) -> list[str]:
