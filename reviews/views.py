@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from jobs.admin.job_page import attempts_of
 from jobs.explain import explain
+from jobs.kit.numbers import whole_number
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from jobs.rendering import render_value
@@ -71,9 +72,7 @@ def find_review(request: HttpRequest, object_id: str) -> Review:
         "result__author",
         "claimed_by",
     )
-    if not object_id.isdecimal():
-        raise Http404
-    return get_object_or_404(rows, pk=object_id)
+    return get_object_or_404(rows, pk=whole_number(object_id))
 
 
 def show_review(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:

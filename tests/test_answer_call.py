@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -398,6 +398,11 @@ def test_the_page_is_for_those_with_the_right(call, olivia, shop, ann):
     assert 'name="verdict"' not in browser(olivia).get(path_of(call)).content.decode()
     assert post(browser(olivia), call, "answer").status_code == 403
     assert browser(ann).get(path_to("jobs_toolcall_change", 0)).status_code == 404
+    apart = person("apart")  # may decide, but does not see the jobs of others
+    rights = Permission.objects.filter(codename="answer_toolcall")
+    apart.user_permissions.set(rights)
+    assert browser(apart).get(path_of(call)).status_code == 404
+    assert post(browser(apart), call, "answer").status_code == 404
     blind = person("blind", "Integrations")
     assert browser(blind).get(path_of(call)).status_code == 403
     assert ToolCall.objects.get().is_open

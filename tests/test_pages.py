@@ -283,7 +283,9 @@ def test_a_person_without_rights_sees_no_jobs(note: JobType, boss: User) -> None
     assert page.get(path_to("jobs_job_changelist")).status_code == 403
     assert page.get(path_to("jobs_job_change", job.pk)).status_code == 403
     assert page.get(path_to("jobs_job_submit")).status_code == 403
-    assert page.get(path_to("reviews_review_changelist")).status_code == 403
+    refused = page.get(path_to("reviews_review_changelist"))
+    assert refused.status_code == 403
+    assert b'rel="icon"' in refused.content  # else browsers ask for one that is not
 
 
 def test_a_job_of_someone_else_is_not_there(note: JobType, boss: User) -> None:
@@ -293,6 +295,20 @@ def test_a_job_of_someone_else_is_not_there(note: JobType, boss: User) -> None:
     page = browser(mallory)
     assert page.get(path_to("jobs_job_change", job.pk)).status_code == 404
     assert b"Secret" not in page.get(path_to("jobs_job_changelist")).content
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5_000, "x", "-1", "٣"])
+def test_a_number_that_no_row_has_is_not_there(boss_page: Client, number: str) -> None:
+    pages = [
+        "jobs_job",
+        "jobs_thread",
+        "jobs_toolcall",
+        "reviews_review",
+        "reviews_delivery",
+    ]
+    for name in pages:
+        answer = boss_page.get(path_to(f"{name}_change", number))
+        assert answer.status_code == 404
 
 
 def test_without_the_right_there_is_no_button_and_a_post_is_refused(

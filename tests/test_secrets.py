@@ -127,3 +127,12 @@ def test_a_rotation_that_is_refused_says_so(desk, boss):
     client.post(path, {"hours": "5"})
     page = client.post(path, {"hours": "5"}, follow=True).content.decode()
     assert "The last rotation lasts until" in page
+
+
+@pytest.mark.parametrize("hours", ["soon", "-1", "9" * 30, "9" * 5_000])
+def test_what_is_no_number_of_hours_rotates_nothing(desk, boss, hours):
+    path = reverse("admin:reviews_destination_rotate", args=[desk.pk])
+    page = browser(boss).post(path, {"hours": hours}, follow=True).content.decode()
+    assert "is no number of hours" in page
+    desk.refresh_from_db()
+    assert desk.secret == SECRET

@@ -6,12 +6,13 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
 from jobs.admin.panels import Panel, panels_of
 from jobs.explain import explain
+from jobs.kit.numbers import whole_number
 from jobs.models import Attempt, Job, RawResponse, Result
 from jobs.policy.failures import FailureClass
 from jobs.rendering import render_value
@@ -49,9 +50,7 @@ def find_job(request: HttpRequest, object_id: str) -> Job:
     """The job, when this person may see it; else there is none."""
     rows = Job.objects.visible_to(request.user)
     rows = rows.select_related("version__job_type", "requester", "thread")
-    if not object_id.isdecimal():
-        raise Http404
-    return get_object_or_404(rows, pk=object_id)
+    return get_object_or_404(rows, pk=whole_number(object_id))
 
 
 def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:

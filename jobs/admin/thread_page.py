@@ -6,13 +6,14 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from jobs.explain import Explanation, explain
+from jobs.kit.numbers import whole_number
 from jobs.models import Attempt, Job, JobEvent, Result, Thread, ThreadItem
 from jobs.provider.conversations import text_of_item
 from jobs.services.closing import may_close
@@ -47,10 +48,8 @@ def show_thread(
     """The newest turns, the oldest of them first, and what stands beside them."""
     if not desk.has_view_permission(request):
         raise PermissionDenied
-    if not object_id.isdecimal():
-        raise Http404
     rows = Thread.objects.visible_to(request.user).select_related("owner", "active_job")
-    thread = get_object_or_404(rows, pk=object_id)
+    thread = get_object_or_404(rows, pk=whole_number(object_id))
     sees_all = request.user.has_perm("jobs.view_unapproved")
     jobs, earlier = _page_of(thread, request.GET.get("before", ""))
     context = {
@@ -75,8 +74,8 @@ def _page_of(thread: Thread, before: str) -> tuple[list[Any], int | None]:
     rows = thread.jobs.select_related("version__job_type", "requester", "thread")
     out = Attempt.objects.filter(job=OuterRef("pk"), taken_out_at__isnull=False)
     rows = rows.annotate(taken_out=Exists(out))
-    if before.isdecimal() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
+    if (number := whole_number(before)) is not None:
+        rows = rows.filter(pk__lt=number)
     newest = list(rows.order_by("-pk")[: TURNS + 1])
     jobs = newest[:TURNS][::-1]
     return jobs, jobs[0].pk if len(newest) > TURNS else None

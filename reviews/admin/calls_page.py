@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from jobs.kit.numbers import whole_number
 from jobs.lifecycle import MoveRefused
 from jobs.models import Job, ToolCall
 from jobs.services.submit import InvalidInput
@@ -84,13 +85,11 @@ def answer(site: AdminSite, request: HttpRequest, object_id: str) -> HttpRespons
 def _find(request: HttpRequest, object_id: str) -> ToolCall:
     if not may_look(request):
         raise PermissionDenied
-    if not object_id.isdecimal():
-        raise Http404
     rows = ToolCall.objects.filter(
         attempt__job__in=Job.objects.visible_to(request.user)
     )
     path = "attempt__job__version__job_type"
-    return get_object_or_404(rows.select_related(path), pk=object_id)
+    return get_object_or_404(rows.select_related(path), pk=whole_number(object_id))
 
 
 def _on(request: HttpRequest, call: ToolCall, done: str) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from jobs.kit.numbers import whole_number
 from jobs.lifecycle import MoveRefused
 from jobs.models import Pause
 from reviews.models import Destination
@@ -44,6 +45,4 @@ def _destination(request: HttpRequest) -> Destination | None:
     named = request.POST.get("destination", "")
     if not named:
         return None
-    if not named.isdecimal():
-        raise Http404
-    return get_object_or_404(Destination, pk=named)
+    return get_object_or_404(Destination, pk=whole_number(named))

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from jobs.kit.numbers import whole_number
 from jobs.lifecycle import MoveRefused
 from reviews.models import Destination
 from reviews.services.probe import probe_destination
@@ -31,7 +32,11 @@ def probe(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
 def rotate(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
     """Replace the secret, and show the new one this once."""
     destination, given = _find(request, pk), request.POST.get("hours", "")
-    hours = int(given) if given.isdecimal() else OVERLAP
+    hours = whole_number(given) if given else OVERLAP
+    if hours is None:
+        said = f"Nothing was changed. {given[:20]!r} is no number of hours."
+        messages.warning(request, said)
+        return HttpResponseRedirect(_url(destination))
     try:
         fresh = rotate_secret(destination, by=cast(User, request.user), hours=hours)
     except MoveRefused as refusal:
