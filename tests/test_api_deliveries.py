@@ -45,7 +45,7 @@ def test_a_delivery_tells_where_it_is_why_and_who_goes_on(failed, olivia):
     assert (said["status"], said["failure_class"]) == ("failed", "malformed")
     assert said["explanation"].startswith("The delivery to desk is failed (malformed).")
     assert "withdraw it" in said["advice"]
-    assert said["next_action"]["who"] == "operators"
+    assert said["next_action"]["who"] == "operators or reviewers"
     assert said["webhook_id"] == failed.webhook_id
     assert said["request_sha256"] == failed.request_hash
     assert (said["next_try_at"], said["tries"]) == (None, 1)

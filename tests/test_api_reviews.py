@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 
 from jobs.models import Citation, Job
 from reviews.models import Check, CitationVerdict, Decision, Delivery, Review
@@ -104,7 +104,18 @@ def test_a_person_decides_over_the_api_and_the_decision_says_so(review, ann):
     (said,) = answer.json()["decisions"]
     assert (said["by"], said["via"], said["comment"]) == ("ann", "api", "Fine.")
     assert (Job.objects.get().status, answer.json()["seen"]) == ("approved", None)
-    assert "ann was first" in problem(decide(ann, review), 409)["detail"]
+    assert "You have decided: approved" in problem(decide(ann, review), 409)["detail"]
+
+
+def test_who_may_not_see_the_result_is_told_that_this_is_why(review):
+    blind = person("blind")
+    rights = Permission.objects.filter(codename__in=["decide_review", "view_all_jobs"])
+    blind.user_permissions.set(rights)
+
+    said = api(blind).get(path(review)).json()
+
+    assert (said["seen"], said["result"], said["requests"]) == (None, None, [])
+    assert said["why_not"] == "You lack the right to see it before it is approved."
 
 
 def test_a_rejection_says_why(review, ann):

@@ -149,7 +149,8 @@ def test_changes_are_requested_each_a_line_of_its_own(review, ann):
     job = Job.objects.get()
     assert (job.status, job.next_reason) == ("queued", "changes")
     assert list(ChangeRequest.objects.values_list("text", flat=True)) == ASKED
-    assert "ann was first" in problem(ask(ann, review, changes=ASKED), 409)["detail"]
+    again = problem(ask(ann, review, changes=ASKED), 409)
+    assert "You have decided: changes requested" in again["detail"]
 
 
 @pytest.mark.parametrize(

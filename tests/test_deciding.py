@@ -213,7 +213,9 @@ def test_the_back_button_after_a_decision_changes_nothing(review, ann):
     back = client.post(path, {"verdict": "reject", "seen": page, "comment": "No!"})
 
     assert back.status_code == 409
-    assert "ann was first: approved" in told(back)
+    assert "You have decided: approved at" in told(back)
+    assert "ann was first" not in told(back)
+    assert told(back).count("Nothing was changed") == 1
     assert "No!" in back.content.decode()
     assert Job.objects.get().status == "approved"
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 
 from jobs.models import Citation, Job, Result
@@ -374,6 +375,12 @@ def test_the_editor_is_for_those_who_may_decide(tea, olivia, shop, ann, bob):
     assert browser(olivia).get(path).status_code == 403
     assert browser(olivia).post(path, {"content": "x"}).status_code == 403
     assert "/edit/" not in browser(olivia).get(path_of(tea)).content.decode()
+    blind = person("blind")  # may decide, but not see what nobody approved
+    rights = Permission.objects.filter(codename__in=["decide_review", "view_all_jobs"])
+    blind.user_permissions.set(rights)
+    refused = browser(blind).get(path)
+    assert refused.status_code == 403
+    assert "Assam" not in refused.content.decode()
     assert_strict(browser(ann).get(path))
     approve(tea, by=bob, seen=seen(tea))
     assert browser(ann).get(path).status_code == 302

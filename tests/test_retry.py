@@ -1,6 +1,8 @@
 """A person sets a job going again: as it was, corrected, or from where it got to."""
 
 import pytest
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from jobs.explain import explain
@@ -9,10 +11,12 @@ from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
-from jobs.services.retry import retry_job
+from jobs.services.retry import retry_job, who_had_a_say
 from jobs.services.submit import InvalidInput, submit_job
 from jobs.services.verify import broken_links
-from tests.house import api, bring_to, job_type, problem, submit
+from reviews.models import ReviewPolicy
+from reviews.services.decide import approve
+from tests.house import api, bring_to, job_type, person, problem, seen, submit
 
 ONCE = "[sandbox:flaky]"
 BAD, GOOD = {"text": "Hi. [sandbox:bad-input]"}, {"text": "Say hello."}
@@ -90,6 +94,36 @@ def test_a_plain_retry_forgets_what_was_to_be_continued(stopped, olivia):
     (errand,) = claim_jobs(1)
     assert errand.request.previous_response_id == ""
     assert errand.request.input == "Hi. [sandbox:slow]"
+
+
+def test_who_gave_it_words_of_their_own_is_one_of_its_requesters(
+    failed, ann, olivia, courier
+):
+    ReviewPolicy.objects.create(version=failed.version, four_eyes=True)
+    ann.groups.add(Group.objects.get(name="Operators"))
+    job = retry_job(failed, by=User.objects.get(pk=ann.pk), given=GOOD)
+    review = bring_to("awaiting_review", job, courier).reviews.get()
+
+    with pytest.raises(PermissionDenied, match="in words of your own"):
+        approve(review, by=ann, seen=seen(review))
+    approve(review, by=person("bob", "Reviewers"), seen=seen(review))
+
+
+def test_whose_words_it_runs_on_is_whose_words_are_left(stopped, ann, bob, olivia):
+    for each in (ann, bob):
+        each.groups.add(Group.objects.get(name="Operators"))
+
+    def retried(by: User, **words: object) -> set[str]:
+        person = User.objects.get(pk=by.pk)
+        job = retry_job(Job.objects.get(pk=stopped.pk), by=person, **words)
+        cancel_job(job, by=olivia)
+        return who_had_a_say(job)
+
+    assert retried(olivia) == set()
+    assert retried(ann, given=GOOD) == {"ann"}
+    assert retried(bob, continue_with="Go on.") == {"ann", "bob"}
+    assert retried(olivia) == {"ann"}
+    assert retried(bob, given=GOOD) == {"bob"}
 
 
 def test_only_what_has_ended_is_retried(note, shop, olivia):

@@ -15,6 +15,7 @@ from jobs.services.submit import InvalidInput, check_input
 from jobs.services.threads import why_not_run
 
 RETRYABLE = frozenset({Job.Status.FAILED, Job.Status.CANCELLED, Job.Status.EXPIRED})
+INPUT, CONTINUES = "input_sha256", "continues"  # what the history says was given
 AFRESH = {  # what the job's earlier life leaves behind
     "failure_class": "",
     "failure_code": "",
@@ -69,6 +70,21 @@ def why_not_retry(job: Job) -> str:
     return "" if job.may_become(queued) else job.why_not(queued)
 
 
+def who_had_a_say(job: Job) -> set[str]:
+    """Who corrected the input that it has, and who told the model what to go on with.
+
+    A corrected input takes the place of the one before; and whatever the model was
+    told is over once the job runs from its input again.
+    """
+    retried = job.events.filter(was__in=RETRYABLE, became=Job.Status.QUEUED)
+    corrected: set[str] = set()
+    told: set[str] = set()
+    for event in retried.order_by("seq"):
+        corrected = {event.actor} if INPUT in event.data else corrected
+        told = told | {event.actor} if CONTINUES in event.data else set()
+    return corrected | told
+
+
 def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
     now = timezone.now()
     seconds = job.deadline_seconds or job.version.deadline_seconds
@@ -79,9 +95,9 @@ def _queue(job: Job, actor: str, note: str, changes: dict[str, Any]) -> None:
     }
     data: dict[str, Any] = {}
     if "input" in changes:
-        data["input_sha256"] = digest_of(changes["input"])
+        data[INPUT] = digest_of(changes["input"])
     if changes["continues"]:
-        data["continues"] = changes["continues"].number
+        data[CONTINUES] = changes["continues"].number
     moved = {**AFRESH, **again, **changes}
     move_all([Move(job, Job.Status.QUEUED, note, data, moved)], actor=actor)
 

@@ -17,7 +17,7 @@ from reviews.admin.result_form import FieldsForm, TextForm, form_for
 from reviews.models import Review
 from reviews.services.edit import edit_result
 from reviews.services.seen import what_is_seen
-from reviews.services.who_may import may_read, why_not_decide
+from reviews.services.who_may import why_not_decide, why_not_read
 
 
 def edit(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -51,9 +51,8 @@ def edit(site: AdminSite, request: HttpRequest, object_id: str) -> HttpResponse:
 
 def why_not_edit(review: Review, request: HttpRequest) -> str:
     """Who may see the result and decide on it, may edit it."""
-    if not may_read(review, cast(User, request.user)):
-        return "You lack the right to see it before it is approved."
-    return why_not_decide(review, cast(User, request.user))
+    person = cast(User, request.user)
+    return why_not_read(review, person) or why_not_decide(review, person)
 
 
 def _page_of(review: Review) -> str:

@@ -22,7 +22,12 @@ from reviews.services.request_changes import (
 )
 from reviews.services.requests import Request
 from reviews.services.seen import what_is_seen
-from reviews.services.who_may import may_read, why_not_approve, why_not_decide
+from reviews.services.who_may import (
+    may_read,
+    why_not_approve,
+    why_not_decide,
+    why_not_read,
+)
 
 ASK = "request_changes"
 RESULT_OR_NULL = {
@@ -228,7 +233,8 @@ class ReviewDetail(ReviewBrief):
         if review.closed_at:
             return "It is closed."
         return (
-            why_not_decide(review, self._person)
+            why_not_read(review, self._person)
+            or why_not_decide(review, self._person)
             or why_not_again(review, self._person, self._seen)
             or why_not_approve(review, self._person)
         )

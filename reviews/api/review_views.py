@@ -23,6 +23,7 @@ from reviews.models import Decision, Review
 from reviews.services.checks import WhyNeeded, do_check
 from reviews.services.claim import claim_review, release_review
 from reviews.services.decide import CommentNeeded, approve, reject
+from reviews.services.queue import PARTS, part_of
 from reviews.services.request_changes import FeedbackNeeded, request_changes
 from reviews.services.verdicts import set_verdict
 
@@ -47,11 +48,7 @@ class ReviewFilter(filters.FilterSet):
         method="in_state",
     )
     part = filters.ChoiceFilter(
-        choices=[
-            (name, name)
-            for name in ("mine", "unclaimed", "overdue", "flagged", "partly_approved")
-        ],
-        method="in_part",
+        choices=[(name, name) for name in PARTS], method="in_part"
     )
     type = filters.CharFilter(field_name="job__version__job_type__name")
     requester = filters.CharFilter(field_name="job__requester__username")
@@ -78,15 +75,8 @@ class ReviewFilter(filters.FilterSet):
         )
 
     def in_part(self, rows: Any, name: str, value: str) -> Any:
-        now = timezone.now()
-        parts = {
-            "mine": lambda: rows.claimed_by(self.request.user, now),
-            "unclaimed": lambda: rows.unclaimed(now),
-            "overdue": lambda: rows.overdue(now),
-            "flagged": rows.flagged,
-            "partly_approved": rows.partly_approved,
-        }
-        return parts[value]()
+        person, now = self.request.user, timezone.now()
+        return part_of(rows, value, person=person, now=now)
 
     def with_flag(self, rows: Any, name: str, value: str) -> Any:
         return rows.with_flag(value)

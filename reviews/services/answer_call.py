@@ -99,8 +99,7 @@ def _find(job: Job, said: Said) -> ToolCall:
 def _who_was_first(call: ToolCall) -> str:
     who = name_of(call.answered_by) if call.answered_by else "Its handler"
     return (
-        f"{who} was first: {call.name} was answered at {call.answered_at:%H:%M:%S} "
-        "UTC. Nothing was changed by you."
+        f"{who} was first: {call.name} was answered at {call.answered_at:%H:%M:%S} UTC."
     )
 
 

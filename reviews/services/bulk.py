@@ -8,9 +8,9 @@ from django.core.exceptions import PermissionDenied
 
 from jobs.lifecycle import MoveRefused
 from reviews.models import Decision, Review
-from reviews.services.decide import approve, why_not_again
+from reviews.services.decide import approve, require_whole, why_not_again
 from reviews.services.ready import what_is_missing
-from reviews.services.who_may import why_not_approve, why_not_decide
+from reviews.services.who_may import why_not_approve, why_not_decide, why_not_read
 
 
 @dataclass
@@ -24,7 +24,11 @@ class Outcome:
 def approve_all(
     shown: Iterable[tuple[Review, str]], *, by: User, comment: str = ""
 ) -> Outcome:
-    """Approve each of these as it was seen; one that is refused stops no other."""
+    """Approve each of these as it was seen; one that is refused stops no other.
+
+    CommentTooLong for all of them.
+    """
+    require_whole(comment)
     outcome = Outcome()
     for review, seen in shown:
         try:
@@ -59,6 +63,7 @@ def why_not_one_of_several(review: Review, person: User) -> str:
     missing = what_is_missing(review)
     return (
         why_not_bulk(review)
+        or why_not_read(review, person)
         or why_not_decide(review, person)
         or why_not_approve(review, person)
         or why_not_again(review, person)

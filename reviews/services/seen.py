@@ -57,7 +57,7 @@ def as_seen(review: Review, by: User, seen: str) -> tuple[Review, Seen]:
     if why := why_not_decide(review, by):
         raise PermissionDenied(why)
     if review.closed_at is not None:
-        raise StalePage(_who_was_first(review))
+        raise StalePage(_who_was_first(review, by))
     require_unclaimed(review, by, timezone.now())
     shown = what_is_seen(review)
     if shown.digest != seen:
@@ -82,14 +82,13 @@ def outdate_pages(review: Review) -> None:
     review.revision += 1
 
 
-def _who_was_first(review: Review) -> str:
+def _who_was_first(review: Review, by: User) -> str:
     decision = review.decisions.on_the_result().select_related("by").last()
     if decision is None or not _has_ended(review, decision):
         return f"This review is closed: the job is {review.job.get_status_display()}."
-    return (
-        f"{decision.by} was first: {decision.get_verdict_display()} "
-        f"at {decision.at:%H:%M:%S} UTC. Nothing was changed by you."
-    )
+    who = "You have decided" if decision.by == by else f"{decision.by} was first"
+    verdict = decision.get_verdict_display()
+    return f"{who}: {verdict} at {decision.at:%H:%M:%S} UTC."
 
 
 def _has_ended(review: Review, last: Decision) -> bool:
