@@ -1,5 +1,7 @@
 """How jobs explain themselves once people and deliveries come into it."""
 
+from datetime import datetime
+
 from django.utils import timezone
 
 from jobs.explain import Explanation, ended, explains
@@ -12,13 +14,14 @@ from reviews.services.approve_delivery import (
     what_is_seen_anew,
     why_not_anew,
 )
+from reviews.services.recall import leaves_at
 
 Status = Job.Status
 S = Delivery.Status
 WHEN = "%d %b %H:%M UTC"
 FOR_PEOPLE = (S.REFUSED, S.FAILED, S.UNCERTAIN)  # in the order in which it matters
 NEXT = {  # what a person can do, and who
-    S.FAILED: ("resend it, approve it anew or withdraw it", "operators"),
+    S.FAILED: ("resend or withdraw it, or approve it anew", "operators or reviewers"),
     S.REFUSED: ("approve it anew or withdraw it", "reviewers or operators"),
     S.UNCERTAIN: ("confirm, resend or withdraw it", "operators"),
 }
@@ -108,7 +111,7 @@ def _under_way(delivery: Delivery, sentence: str) -> Explanation:
         sentence += f" Deliveries are paused: {ended(pause.note or pause.actor)}"
         since = pause.began_at
         return Explanation(sentence, "end the pause", "managers", "the pause", since)
-    if delivery.can_still_be_undone(timezone.now()):
+    if _can_be_taken_back(delivery, timezone.now()):
         sentence += f" It leaves at {delivery.wake_at:%H:%M:%S} UTC; until then the"
         sentence += " approval can be taken back."
         since, by = delivery.created_at, delivery.wake_at
@@ -123,6 +126,12 @@ def _under_way(delivery: Delivery, sentence: str) -> Explanation:
     sentence += f" Next look at {at:%H:%M:%S} UTC." if at else ""
     since = delivery.created_at
     return Explanation(sentence, "deliver", "system", "the delivery", since, at)
+
+
+def _can_be_taken_back(delivery: Delivery, now: datetime) -> bool:
+    """Until just this one leaves: once another has, no more."""
+    waits = delivery.can_still_be_undone(now)
+    return waits and delivery.wake_at == leaves_at(delivery.job, now)
 
 
 def why_so(delivery: Delivery) -> str:

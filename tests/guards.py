@@ -1,4 +1,4 @@
-"""The guards of decisions, deliveries and threads, each with tests that must miss it.
+"""The guards of decisions and deliveries, each with the tests that must miss it.
 
 `tests/mutants.py` takes them away, one at a time.
 """
@@ -30,7 +30,9 @@ MUTANTS = [
         ("who_may", "not person.has_perm(RIGHT)", "False", "decide"),
         ("who_may", "if is_service_account(person):", "if False:", "api_reviews"),
         ("who_may", "if terms.group and not", "if False and not", DECIDING),
-        ("who_may", "if terms.four_eyes and", "if False and", DECIDING),
+        ("who_may", "if terms.four_eyes and job.requester_id", "if False and "
+         "job.requester_id", DECIDING),
+        ("who_may", "in who_had_a_say(job)", "in ()", "retry"),
         ("who_may", "if review.terms.edit_needs_second and", "if False and", DECIDING),
         ("who_may", 'return person.has_perm("jobs.view_unapproved")', "return True",
          "review_page"),
@@ -64,6 +66,7 @@ MUTANTS = [
         ("decide", "if not comment.strip():", "if False:", "decide"),
         ("decide", "claimed_by=None, claimed_until=None", "claimed_until=F('due_at')",
          "claims"),
+        ("decide", "    require_whole(comment)\n", "", "delivery_pages"),
         ("decide", "approved_hash=decision.content_hash,",
          'approved_hash="0" * 64,', "decide gate"),
         # ---- one delivery anew ------------------------------------------------------
@@ -126,6 +129,8 @@ MUTANTS = [
         ("checks", "if not passed and not why.strip():", "if False:", "checks"),
         ("checks", "for flag in review.result.flags:", "for flag in ():", "checks"),
         ("checks", "    outdate_pages(review)\n", "", "checks"),
+        ("checks", "if len(why.strip()) > LONGEST_WHY:", "if False:", "checks"),
+        ("checks", "while check.name in named:", "while False:", "checks"),
         ("checks", "passed=found.passed,", "passed=True,", "checks"),
         ("verdicts", "review, _ = as_seen(review, by, seen)", "pass", "checks"),
         ("verdicts", "if citation.result_id != review.result_id:", "if False:",
@@ -138,11 +143,15 @@ MUTANTS = [
         ("claim", "if why := why_not_decide(review, by):", "if why := '':", "claims"),
         ("claim", "if review.closed_at is not None:", "if False:", "claims"),
         ("claim", "if not take_over:", "if False:", "claims"),
+        ("claim", "(job,) = lock(Job.objects.filter(pk=review.job_id))",
+         "job = Job.objects.get(pk=review.job_id)", "claims", "postgres"),
         ("claim", "        _note_take_over(review, holder, by, now)\n", "", "claims"),
         ("claim", "pk=review.pk, claimed_by=by)", "pk=review.pk)", "claims"),
         ("claim", "if review.claimed_by == by:", "if True:", "claims"),
         # ---- several at once --------------------------------------------------------
         ("bulk", "if why := why_not_bulk(review):", "if why := '':", "queue"),
+        ("bulk", "    require_whole(comment)\n", "", "queue"),
+        ("bulk", "        or why_not_read(review, person)\n", "", "queue"),
         ("bulk", "if not review.terms.allows_bulk:", "if False:", "queue"),
         ("bulk", "if review.result.flags:", "if False:", "queue"),
         # ---- the last question before anything leaves -------------------------------
@@ -185,8 +194,8 @@ MUTANTS = [
         ("withdraw", "    require(by, RIGHT)\n    job", "    job", "ways_on"),
         ("recall", "        require(by, RIGHTS[0])\n", "        pass\n", "recall"),
         ("reopen", "        require(by, RIGHTS[0])\n", "        pass\n", "reminders"),
-        ("plan", "leaves_at = decision.at + undo_window(decision.review)",
-         "leaves_at = decision.at", "undo"),
+        ("plan", "leaves_at += undo_window(decision.review)", "pass", "undo"),
+        ("plan", "if decision.delivery_id is None:", "if True:", "undo"),
         ("sending", "if delivery.status != Status.SENDING or delivery.tries != "
          "parcel.attempt.number:", "if False:", "delivery_retries"),
         ("rest", "if Pause.DELIVERIES in paused or destination.pause_scope in paused:",
@@ -242,6 +251,26 @@ MUTANTS = [
     Mutant("jobs/kit/rights.py", "person.is_staff and ", "", "api_reviews"),
     Mutant("jobs/kit/rights.py", " and person.has_usable_password()", "",
            "api_reviews deciding"),
+    Mutant("jobs/services/retry.py", "if INPUT in event.data", "if False", "retry"),
+    Mutant("jobs/services/retry.py", "if CONTINUES in event.data", "if False", "retry"),
+    Mutant("reviews/policy/terms.py", "if name.lower().split()[0] in RESERVED:",
+           "if name.lower() in RESERVED:", "checks"),
+    Mutant("reviews/policy/terms.py", "timedelta(hours=min(hours, MOST_HOURS))",
+           "timedelta(hours=hours)", "decide"),
+    Mutant("reviews/policy/terms.py", "min(self.undo_seconds, MOST_UNDO_SECONDS)",
+           "self.undo_seconds", "decide"),
+    Mutant("reviews/admin/edit_page.py", "why_not_read(review, person) or ", "",
+           "edit"),
+    Mutant("reviews/admin/calls_page.py",
+           "attempt__job__in=Job.objects.visible_to(request.user)", "", "answer_call"),
+    Mutant("reviews/admin/delivery_page.py",
+           "may_read_result(delivery.job, delivery.result, person)", "True",
+           "delivery_pages"),
+    Mutant("reviews/admin/destination.py", "check_literal(parts_of(address))",
+           "parts_of(address)", "handlers"),
+    Mutant("reviews/services/approvals.py", "if counts(review)]", "]", "queue"),
+    Mutant("reviews/explain.py", "return waits and delivery.wake_at == leaves_at("
+           "delivery.job, now)", "return waits", "undo"),
     Mutant("reviews/models/decision.py", "content_hash=content_hash, drafts_hash=",
            "drafts_hash=", "approvals"),
     Mutant("reviews/models/decision.py", ", drafts_hash=drafts_hash", "", "approvals"),
@@ -250,33 +279,4 @@ MUTANTS = [
     Mutant("reviews/models/review.py", "lives = self.claimed_until is not None and "
            "self.claimed_until > now", "lives = self.claimed_until is not None",
            "claims"),
-    # ---- whose turn it is in a thread ----------------------------------------------
-    Mutant("jobs/models/job.py", "active_job=None) & ~Exists(ahead)",
-           "active_job=None)", "threads"),
-    Mutant("jobs/services/turns.py", "exclude(holds | Q(Exists(at_work)))",
-           "exclude(holds)", "threads"),
-    Mutant("jobs/services/turns.py",
-           " or thread.active_job_id not in (None, job.pk)", "", "threads"),
-    Mutant("jobs/services/joining.py",
-           "    (thread,) = lock(Thread.objects.filter(pk=thread.pk))\n", "", "threads",
-           "postgres"),
-    Mutant("jobs/services/failures.py",
-           "        attempt.tries -= 1  # and so does a wait\n", "", "threads"),
-    # ---- what leaves a conversation, and what is copied first ----------------------
-    Mutant("jobs/services/turns.py", "if not forgets and not (job.status != "
-           "Status.REJECTED and asked.exists()):", "if not forgets:", "thread_context"),
-    Mutant("jobs/services/thread_steps.py",
-           "    if keeps and (errand := _copy(thread, now)):\n        return errand\n",
-           "", "thread_steps"),
-    Mutant("jobs/services/thread_steps.py",
-           "        _give_up(asked, now)  # known by its row, and listed\n",
-           "        pass\n", "thread_steps"),
-    Mutant("jobs/services/closing.py",
-           "        if thread.jobs.filter(legal_hold=True).exists():\n"
-           "            return False\n", "", "thread_steps"),
-    Mutant("jobs/services/copies.py", " & ~Q(conversation__in=held)", "",
-           "thread_context"),
-    Mutant("jobs/services/copies.py",
-           "    if attempts.exclude(job__erased_at=None).exists():", "    if False:",
-           "thread_context"),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Claims: who has a review in hand, for how long, and what others may do meanwhile."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -12,9 +13,10 @@ from django.utils import timezone
 from jobs.models import Job
 from jobs.services.verify import broken_links
 from reviews.models import Decision, Review
-from reviews.services.claim import LEASE, renew_claim
+from reviews.services.claim import LEASE, Claimed, claim_review, renew_claim
 from tests.house import browser, person, seen, with_terms
 from tests.test_pages import path_to
+from tests.test_races import at_once, reviews_like, rounds
 
 
 def post(who: User | Client, review: Review, verb: str, **given: str):
@@ -128,6 +130,17 @@ def test_who_may_claim_no_longer_keeps_no_claim(review, ann):
     with after(LEASE / 2), pytest.raises(PermissionDenied):
         renew_claim(review, by=User.objects.get(pk=ann.pk))
     assert Review.objects.get().claimed_until == until
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_claim_at_once_one_is_told_whose_it_is(committed_review, ann, bob):
+    reviews = reviews_like(committed_review, rounds(40))
+    acts = [[partial(claim_review, row, by=by) for row in reviews] for by in (ann, bob)]
+
+    for review, outcomes in zip(reviews, at_once(*acts), strict=True):
+        (lost,) = (each for each in outcomes if isinstance(each, Claimed))
+        review.refresh_from_db()
+        assert f"{review.claimed_by} has claimed this review" in str(lost)
 
 
 def test_a_heartbeat_claims_nothing(review, ann, bob):

@@ -106,8 +106,8 @@ def test_what_is_malformed_says_so_and_what_can_be_done(desk, approval, httpserv
     assert "the delivery to desk is failed (malformed). HTTP 404. " in said.sentence
     assert advice_on("malformed") in said.sentence
     assert (said.what, said.who) == (
-        "resend it, approve it anew or withdraw it",
-        "operators",
+        "resend or withdraw it, or approve it anew",
+        "operators or reviewers",
     )
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jobs.models import Job, Pause
 from reviews.models import Delivery, Destination, DestinationVersion
+from reviews.services.recall import recall_job
 from tests.deliveries import only_delivery
 from tests.house import browser, person, send_due, with_terms
 
@@ -93,6 +94,12 @@ def test_a_withdrawal_asks_for_a_reason(failed, olivia):
     assert only_delivery().status == "withdrawn"
 
 
+def test_what_was_withdrawn_before_its_first_try_was_not_sent(desk, approval, olivia):
+    assert "Not sent yet." in page(olivia, only_delivery())
+    act(olivia, only_delivery(), "withdraw", WHY)
+    assert "It was not sent." in page(olivia, only_delivery())
+
+
 def test_confirming_notes_that_it_has_arrived(inbox, approval, olivia):
     delivery = only_delivery()
     delivery.move("sending")
@@ -152,6 +159,24 @@ def test_reviewers_have_no_actions_in_the_list(failed, ann):
     assert "withdraw_selected" not in answer.content.decode()
 
 
+def test_what_was_taken_back_is_shown_only_to_who_may_see_the_unapproved(
+    desk, approval, ann
+):
+    clerk = person("clerk")
+    for name in ("view_delivery", "view_all_jobs"):
+        clerk.user_permissions.add(Permission.objects.get(codename=name))
+    sent, written = only_delivery(), "bgreview-content-sha256"
+    assert written in page(clerk, sent)
+
+    recall_job(Job.objects.get(), by=ann)
+
+    shown = page(clerk, sent)
+    assert "you lack the right to see it before it is approved" in shown
+    assert written not in shown
+    assert "job.approved" not in shown
+    assert written in page(ann, sent)
+
+
 # ---- a new decision for one ------------------------------------------------------
 
 
@@ -171,7 +196,7 @@ def test_a_reviewer_sees_what_would_be_sent_now_and_approves_it(
 
     answer = anew(ann, refused, digest_on(shown))
 
-    assert "Approved: it goes to desk now." in answer.content.decode()
+    assert "Approved: just this goes to desk." in answer.content.decode()
     send_due()
     assert Job.objects.get().status == "delivered"
 
@@ -192,8 +217,20 @@ def test_the_page_of_a_delivery_counts_approvals_where_two_are_needed(
     shown = page(bob, refused)
     assert "1 of 2 approvals, by ann." in shown
     answer = anew(bob, refused, digest_on(shown)).content.decode()
-    assert "Approved: it goes to desk now." in answer
+    assert "Approved: just this goes to desk." in answer
     assert Delivery.objects.count() == 3
+
+
+def test_a_comment_that_would_not_be_kept_whole_approves_nothing(refused, ann):
+    path, long = reverse("admin:reviews_delivery_anew", args=[refused.pk]), "x" * 10_001
+    given = {"seen": digest_on(page(ann, refused)), "comment": long}
+
+    answer = browser(ann).post(path, given)
+
+    assert answer.status_code == 422
+    assert "A comment has at most 10,000 characters." in answer.content.decode()
+    assert f'value="{long}"' in answer.content.decode()
+    assert Delivery.objects.count() == 2
 
 
 def test_a_page_that_is_older_changes_nothing_and_says_so(refused, ann, at):

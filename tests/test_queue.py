@@ -9,7 +9,15 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job
-from reviews.models import Decision, Delivery, Review, ReviewPolicy
+from reviews.models import (
+    Decision,
+    Delivery,
+    Destination,
+    DestinationVersion,
+    Review,
+    ReviewPolicy,
+)
+from reviews.services.decide import LONGEST_COMMENT
 from tests.house import browser, job_type, person, seen, webhook, with_terms
 from tests.test_approvals import decide
 from tests.test_pages import assert_strict, path_to
@@ -58,7 +66,7 @@ def test_each_tab_shows_its_part_and_counts_it(four, ann, bob):
         "Unclaimed": ("unclaimed", free),
         "Overdue": ("overdue", {late.pk}),
         "Flagged": ("flagged", {late.pk}),
-        "For a second approval": ("second", {half.pk}),
+        "For a second approval": ("partly_approved", {half.pk}),
     }
     assert counts(ann) == {name: len(pks) for name, (_, pks) in parts.items()}
     for tab, pks in parts.values():
@@ -68,8 +76,23 @@ def test_each_tab_shows_its_part_and_counts_it(four, ann, bob):
     assert listed(ann, flag="refused") == set()
     assert listed(ann, age="1") == {late.pk}
     assert listed(ann, age="4") == set()
-    assert listed(ann, requester="shop", tab="second") == {half.pk}
+    assert listed(ann, requester="shop", tab="partly_approved") == {half.pk}
     assert listed(ann, requester="olivia") == set()
+
+
+def test_an_approval_of_what_would_leave_no_more_waits_for_no_second(four, ann, bob):
+    for review in four[:2]:
+        decide(ann, review, "approve", seen(review))
+    here = {review.pk for review in four[:2]}
+    assert listed(bob, tab="partly_approved") == here
+
+    desk = Destination.objects.get()
+    DestinationVersion(destination=desk, address=f"{ELSEWHERE}/new").save()
+
+    assert listed(bob, tab="partly_approved") == set()
+    assert counts(bob)["For a second approval"] == 0
+    decide(bob, four[0], "approve", seen(four[0]))
+    assert listed(ann, tab="partly_approved") == {four[0].pk}
 
 
 def test_the_queue_is_in_the_order_of_its_due_times(four, ann):
@@ -85,11 +108,12 @@ def test_tabs_keep_the_other_filters_in_the_address(four, ann):
 
 
 def test_the_queue_asks_the_same_number_of_questions_however_long(
-    four, ann, django_assert_max_num_queries: Any
+    four, ann, bob, django_assert_max_num_queries: Any
 ):
-    reviews_like(four[0], 12)
+    for review in reviews_like(four[0], 12):
+        decide(bob, review, "approve", seen(review))
     client = browser(ann)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         assert_strict(queue(client))
 
 
@@ -204,9 +228,32 @@ def test_ids_that_one_may_not_see_are_passed_over_in_silence(many, ann):
     assert "Mine" in html
     assert "secret" not in html
     assert not Decision.objects.exists()
-    given = {"seen_999999": "0" * 64, "seen_x": "", "seen_": ""}
-    client.post(path_to("reviews_review_bulk"), given)
+    for number in ("999999", "x", "", "9" * 30, "9" * 5_000):
+        sent, form = f"seen_{number}=0", "application/x-www-form-urlencoded"
+        answer = client.post(path_to("reviews_review_bulk"), sent, content_type=form)
+        assert answer.status_code == 302
     assert client.get(path_to("reviews_review_bulk")).status_code == 404
+
+
+def test_a_result_that_one_may_not_see_yet_is_neither_shown_nor_approved_here(many):
+    for review in many:
+        rewrite(review, "The price is 7 francs.")
+    blind = person("blind")
+    rights = ["view_review", "decide_review", "view_all_jobs"]
+    blind.user_permissions.set(Permission.objects.filter(codename__in=rights))
+
+    html = choose(browser(blind), many).content.decode()
+
+    assert "You lack the right to see it before it is approved." in html
+    assert "7 francs" not in html
+    assert "seen_" not in html
+
+
+def test_a_comment_that_would_not_be_kept_whole_approves_nothing(many, ann):
+    told = approve_shown(browser(ann), many, comment="x" * (LONGEST_COMMENT + 1))
+
+    assert told.count("A comment has at most 10,000 characters.") == 1
+    assert not Decision.objects.exists()
 
 
 def test_only_who_decides_approves_several(many, ann):
@@ -259,6 +306,10 @@ def test_a_policy_is_written_without_json(db):
         ({"escalate_hours": "2"}, "Say which group is told"),
         ({"escalate_hours": "9"}, "Must be less than the 8 hours"),
         ({"remind_hours": "8"}, "Must be less than the 8 hours"),
+        ({"hours": "8785"}, "less than or equal to 8784"),
+        ({"hours": "8784", "remind_hours": "8785"}, "less than or equal to 8784"),
+        ({"hours": "8784", "escalate_hours": "8785"}, "less than or equal to 8784"),
+        ({"undo_seconds": "86401"}, "less than or equal to 86400"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused_with_what_is_wrong(db, wrong, said):

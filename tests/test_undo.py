@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from jobs.explain import explain
 from jobs.models import Job
-from reviews.models import Delivery, ReviewPolicy
+from reviews.models import Delivery, DestinationVersion, ReviewPolicy
+from reviews.services.approve_delivery import approve_delivery, what_is_seen_anew
 from reviews.services.decide import approve
 from reviews.services.recall import leaves_at, recall_job
-from tests.deliveries import only_delivery
+from tests.deliveries import only_delivery, received
 from tests.house import bring_to, browser, seen, send_due, submit, with_terms
 
 pytestmark = pytest.mark.undo
@@ -73,6 +74,30 @@ def test_the_window_is_over_once_something_has_left(window, inbox):
     assert leaves_at(job, window.wake_at) is None
     window.attempts.create(number=1, started_at=now)
     assert leaves_at(job, now) is None
+    said = explain(job).sentence
+    assert "is pending" in said
+    assert "taken back" not in said
+
+
+def test_what_is_approved_anew_leaves_at_once_and_promises_nothing(
+    window, inbox, at, ann, httpserver
+):
+    DestinationVersion(destination=window.destination, address=f"{at}/new").save()
+    httpserver.expect_request("/new").respond_with_data("")
+    with time_machine.travel(window.wake_at):
+        send_due()
+    window.refresh_from_db()
+    page = what_is_seen_anew(window).digest
+
+    decision = approve_delivery(window, by=ann, seen=page)
+
+    (anew,) = decision.deliveries.all()
+    assert (window.status, anew.wake_at) == ("refused", decision.at)
+    told = shown(browser(ann), pages(anew)[1])
+    assert "data-countdown" not in told
+    assert "taken back" not in told
+    send_due()
+    assert [request.path for request in received(httpserver)] == ["/new"]
 
 
 def pages(delivery: Delivery) -> list[str]:

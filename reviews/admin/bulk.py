@@ -13,14 +13,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from jobs.kit.numbers import whole_number
 from jobs.services.rendered import html_beside_others
 from reviews import views
 from reviews.admin import undo
 from reviews.models import Review
 from reviews.services.bulk import Outcome, approve_all, why_not_one_of_several
-from reviews.services.decide import LONGEST_COMMENT
+from reviews.services.decide import CommentTooLong
 from reviews.services.seen import what_is_seen
-from reviews.services.who_may import may_read
 
 MOST = 50  # as many as a page of the queue has
 
@@ -36,7 +36,7 @@ def confirm(
     context = {
         **site.each_context(request),
         "title": "Approve several",
-        "shown": [_shown(review) for review in fit if may_read(review, person)],
+        "shown": [_shown(review) for review in fit],
         "left_out": [(review, why) for review, why in reasons.items() if why],
     }
     return TemplateResponse(request, "reviews/bulk.html", context)
@@ -48,19 +48,25 @@ def decide(request: HttpRequest) -> HttpResponse:
         raise Http404
     if not request.user.has_perm(views.DECIDE):
         raise PermissionDenied
-    seen = {
-        int(name.removeprefix("seen_")): str(digest)
-        for name, digest in request.POST.items()
-        if name.startswith("seen_") and name.removeprefix("seen_").isdecimal()
-    }
+    seen = _seen(request)
     rows = _whole(views.visible_reviews(request).filter(pk__in=list(seen)[:MOST]))
-    outcome = approve_all(
-        [(review, seen[review.pk]) for review in rows],
-        by=cast(User, request.user),
-        comment=request.POST.get("comment", "")[:LONGEST_COMMENT],
-    )
-    _tell(request, outcome)
+    shown, person = [(review, seen[review.pk]) for review in rows], request.user
+    try:
+        comment = request.POST.get("comment", "")
+        _tell(request, approve_all(shown, by=cast(User, person), comment=comment))
+    except CommentTooLong as refusal:
+        messages.warning(request, f"Nothing was changed. {refusal}")
     return HttpResponseRedirect(reverse("admin:reviews_review_changelist"))
+
+
+def _seen(request: HttpRequest) -> dict[int, str]:
+    """What the page showed of each review, by its number."""
+    given = {
+        whole_number(name.removeprefix("seen_")): str(digest)
+        for name, digest in request.POST.items()
+        if name.startswith("seen_")
+    }
+    return {number: digest for number, digest in given.items() if number is not None}
 
 
 def _whole(rows: QuerySet[Review]) -> QuerySet[Review]:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from jobs.kit.numbers import whole_number
 from jobs.lifecycle import MoveRefused
 from reviews.admin import undo
 from reviews.admin.ways_on import ways_of
@@ -26,7 +27,8 @@ from reviews.services.approve_delivery import (
     why_not_approve_again,
     why_not_approve_anew,
 )
-from reviews.services.decide import LONGEST_COMMENT, RIGHT
+from reviews.services.decide import RIGHT, CommentTooLong
+from reviews.services.who_may import may_read_result
 
 PARTS = (
     "job__version__job_type",
@@ -42,9 +44,9 @@ def show_delivery(
     desk: ModelAdmin[Any], request: HttpRequest, object_id: str
 ) -> HttpResponse:
     """The request as it was stored, every try to send it, and what comes next."""
-    if not desk.has_view_permission(request) or not object_id.isdecimal():
+    if not desk.has_view_permission(request):
         raise Http404
-    return _page(desk, request, int(object_id))
+    return _page(desk, request, whole_number(object_id))
 
 
 def approve_anew(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:
@@ -57,19 +59,21 @@ def approve_anew(desk: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpRe
             delivery,
             by=cast(User, request.user),
             seen=given.get("seen", ""),
-            comment=given.get("comment", "")[:LONGEST_COMMENT],
+            comment=given.get("comment", ""),
         )
     except MoveRefused as refusal:
         return _page(desk, request, pk, refusal=refusal, status=409)
+    except CommentTooLong as refusal:
+        return _page(desk, request, pk, refusal=refusal, status=422)
     except PermissionDenied as refusal:
         return _page(desk, request, pk, refusal=refusal, status=403)
     planned, to = decision.deliveries.first(), delivery.destination
-    what_now = f"it goes to {to} now" if planned else "others approve it next"
+    what_now = f"just this goes to {to}" if planned else "others approve it next"
     messages.success(request, f"Approved: {what_now}.")
     return HttpResponseRedirect(_url(planned.pk if planned else pk))
 
 
-def _find(request: HttpRequest, pk: int) -> Any:
+def _find(request: HttpRequest, pk: int | None) -> Any:
     rows = Delivery.objects.visible_to(request.user).select_related(*PARTS)
     return get_object_or_404(rows, pk=pk)
 
@@ -81,21 +85,23 @@ def _url(pk: int) -> str:
 def _page(
     desk: ModelAdmin[Any],
     request: HttpRequest,
-    pk: int,
+    pk: int | None,
     *,
     refusal: Exception | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    delivery = _find(request, pk)
+    delivery, person = _find(request, pk), cast(User, request.user)
     context = {
         **desk.admin_site.each_context(request),
         "title": str(delivery),
         "delivery": delivery,
         "explanation": explain_delivery(delivery),
         "shown": _as_read(delivery.request),
+        "readable": may_read_result(delivery.job, delivery.result, person),
         "tries": delivery.attempts.order_by("number"),
         "ways": ways_of(request, delivery),
         "refusal": refusal,
+        "comment": request.POST.get("comment", ""),
         "undo": undo.what_is_shown(request, delivery.job),
         **_anew(request, delivery),
     }

@@ -18,7 +18,7 @@ from jobs.kit import looks
 from jobs.kit.versioned import PrettyJson, VersionedAdmin
 from jobs.kit.versions import Version
 from reviews.admin import holding, trying
-from reviews.delivery.guard import Forbidden, parts_of
+from reviews.delivery.guard import Forbidden, check_literal, parts_of
 from reviews.delivery.headers import RESERVED
 from reviews.models import Destination, DestinationVersion
 from reviews.services.rotate import new_secret
@@ -29,7 +29,7 @@ VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 def check_url(address: str) -> None:
     try:
-        parts_of(address)
+        check_literal(parts_of(address))
     except Forbidden as error:
         raise forms.ValidationError(str(error)) from error
 

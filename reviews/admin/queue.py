@@ -14,15 +14,15 @@ from django.utils import timezone
 from jobs.kit.looks import FLAGS, words
 from reviews.models import Review
 from reviews.models.review import ReviewQuerySet
+from reviews.services.queue import PARTS, part_of
 
-MINE, SECOND = "mine", "second"
 TABS = {
     "": "All open",
-    MINE: "Mine",
+    "mine": "Mine",
     "unclaimed": "Unclaimed",
     "overdue": "Overdue",
     "flagged": "Flagged",
-    SECOND: "For a second approval",
+    "partly_approved": "For a second approval",
 }
 AGES = {"1": "Over an hour", "4": "Over four hours", "24": "Over a day"}
 
@@ -35,19 +35,6 @@ class Tab:
     query: str
     count: int
     current: bool
-
-
-def part_of(rows: ReviewQuerySet, tab: str, person: Any) -> ReviewQuerySet:
-    """What this tab shows; of an unknown one, all that is open."""
-    now = timezone.now()
-    parts = {
-        MINE: lambda: rows.claimed_by(person, now),
-        "unclaimed": lambda: rows.unclaimed(now),
-        "overdue": lambda: rows.overdue(now),
-        "flagged": rows.flagged,
-        SECOND: rows.partly_approved,
-    }
-    return parts.get(tab, rows.open)()
 
 
 def tabs(rows: ReviewQuerySet, request: HttpRequest) -> list[Tab]:
@@ -70,10 +57,11 @@ def _query(tab: str, kept: str) -> str:
 
 def _counts(rows: ReviewQuerySet, person: Any) -> dict[str, int]:
     """All in one query: the queue is short, whatever has been decided before."""
+    now = timezone.now()
+    parts = {part: part_of(rows, part, person=person, now=now) for part in PARTS}
     inside = {
-        name: Count("pk", filter=Q(pk__in=part_of(rows, name, person).values("pk")))
-        for name in TABS
-        if name
+        part: Count("pk", filter=Q(pk__in=inner.values("pk")))
+        for part, inner in parts.items()
     }
     return rows.open().order_by().aggregate(all=Count("pk"), **inside)
 
@@ -89,8 +77,10 @@ class TabFilter(admin.SimpleListFilter):
         return [(name, label) for name, label in TABS.items() if name]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Review]:
-        tab = self.value()
-        return part_of(queryset, tab, request.user) if tab in TABS else queryset
+        tab, now = self.value(), timezone.now()
+        if tab not in PARTS:
+            return queryset
+        return part_of(queryset, tab, person=request.user, now=now)
 
 
 class StateFilter(admin.SimpleListFilter):

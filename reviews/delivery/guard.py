@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,16 @@ def check(address: Address) -> None:
         raise Forbidden(f"{address} is not a public address.")
 
 
+def check_literal(url: httpcore2.URL) -> None:
+    """Raise Forbidden where the host is an address, however written, and not allowed.
+
+    Nothing is looked up: where a name leads is asked when it is connected to.
+    """
+    host, only = url.host.decode(), socket.AI_NUMERICHOST
+    with suppress(socket.gaierror):
+        _check_all(socket.getaddrinfo(host, None, flags=only))
+
+
 class GuardedBackend(httpcore2.SyncBackend):
     """Resolves the name itself, and connects to the address it has checked.
 
@@ -71,13 +82,19 @@ class GuardedBackend(httpcore2.SyncBackend):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore2.ConnectError(f"{host}: {error}") from error
-        addresses = [str(sockaddr[0]) for *_, sockaddr in found]
-        for address in addresses:  # one forbidden address among them is one too many
-            check(ipaddress.ip_address(address.partition("%")[0]))
+        addresses = _check_all(found)
         stream = super().connect_tcp(
             addresses[0], port, timeout, local_address, socket_options
         )
         return TimedStream(stream, self._until)
+
+
+def _check_all(found: Iterable[tuple[Any, ...]]) -> list[str]:
+    """What a host stands for: one forbidden address among them is one too many."""
+    addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+    for address in addresses:
+        check(ipaddress.ip_address(address.partition("%")[0]))
+    return addresses
 
 
 def _unwrapped(address: Address) -> Address:

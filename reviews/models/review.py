@@ -70,8 +70,8 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """Those whose result has this flag: SQLite cannot look into a list."""
         return self.filter(result__flags__icontains=f'"{flag}"')
 
-    def partly_approved(self) -> Self:
-        """Somebody approved the result, and others are to."""
+    def approved_by_some(self) -> Self:
+        """Somebody approved the result; services/approvals.py says if that counts."""
         alike = self.filter(
             decisions__verdict="approve",
             decisions__delivery=None,
@@ -83,7 +83,8 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 class Review(models.Model):
     """Open until it is decided, recalled or given up. `policy`: a copy, as it was.
 
-    `revision` is guarded by every claim, edit, verdict, check and decision.
+    `revision` counts what makes an open page stale: each edit, verdict, check and
+    decision that ends it. A claim does not: whoever has it decides on the same.
     """
 
     job = models.ForeignKey(Job, models.PROTECT, related_name="reviews")

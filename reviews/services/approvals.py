@@ -1,9 +1,12 @@
 """How many have approved what there is now, and who."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from reviews.models import Decision, Review
-from reviews.services.seen import Seen, what_is_seen
+from reviews.models.review import ReviewQuerySet
+from reviews.services.requests import draft_to, receivers_of
+from reviews.services.seen import Seen, drafts_hash_of, what_is_seen
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,24 @@ def tally_of(review: Review, shown: Seen | None = None) -> Tally:
     given = on_it.approving(review.result.content_hash, shown.drafts_hash)
     rows = given.select_related("by").order_by("pk")
     return Tally(list(rows), review.terms.approvals)
+
+
+def partly_approved(rows: ReviewQuerySet) -> ReviewQuerySet:
+    """The open ones with approvals that count, which wait for others.
+
+    Of all at once, as tally_of() would tell of each: the queue asks often.
+    """
+    some = Review.objects.filter(pk__in=rows.open().approved_by_some().values("pk"))
+    on_them = Decision.objects.on_the_result().filter(review__in=some)
+    said = on_them.filter(verdict=Decision.Verdict.APPROVE)
+    given = set(said.values_list("review", "content_hash", "drafts_hash"))
+    receivers = cache(receivers_of)
+
+    def counts(review: Review) -> bool:
+        result = review.result
+        versions = receivers(result.job.version.job_type_id)
+        shown = drafts_hash_of(draft_to(version, result) for version in versions)
+        return (review.pk, result.content_hash, shown) in given
+
+    whole = some.select_related("result__job__version__job_type")
+    return rows.filter(pk__in=[review.pk for review in whole if counts(review)])

@@ -7,11 +7,16 @@ from django.utils import timezone
 
 from jobs.kit.canonical import digest_of
 from jobs.kit.rights import name_of
-from jobs.lifecycle import Line, MoveRefused, add_events
+from jobs.lifecycle import MoveRefused
 from jobs.models import Job
 from reviews.models import Decision, Delivery, Review
 from reviews.services.approvals import Tally
-from reviews.services.decide import DecidedAlready, comment_on, record_decision
+from reviews.services.decide import (
+    DecidedAlready,
+    approve_in_part,
+    comment_on,
+    record_decision,
+)
 from reviews.services.plan import plan_deliveries
 from reviews.services.requests import decided_requests, draft_request
 from reviews.services.seen import Seen, StalePage
@@ -43,7 +48,7 @@ def approve_delivery(
     """Approve exactly what was `seen`; the last approval sends it in this one's place.
 
     Raises PermissionDenied, or one of MoveRefused: StalePage, DecidedAlready, or
-    where nothing can be sent.
+    where nothing can be sent. CommentTooLong.
     """
     delivery = _as_it_is(delivery)
     shown = _as_seen(delivery, by, seen)
@@ -51,7 +56,8 @@ def approve_delivery(
     if why := why_not_approve_again(tally, by):
         raise DecidedAlready(why)
     if tally.missing > 1:
-        return _approve_in_part(delivery, shown, tally, by, comment, via)
+        review = review_of(delivery)
+        return approve_in_part(review, shown, tally, by, comment, via, delivery)
     return _approve_for_good(delivery, shown, by, comment, via)
 
 
@@ -90,22 +96,6 @@ def _as_seen(delivery: Delivery, by: User, seen: str) -> Seen:
             "changed since. Look again and decide on what is there now."
         )
     return shown
-
-
-def _approve_in_part(
-    delivery: Delivery, shown: Seen, tally: Tally, by: User, comment: str, via: str
-) -> Decision:
-    """One of several: nothing leaves by it, and no other's page becomes stale."""
-    now, approval = timezone.now(), Decision.Verdict.APPROVE
-    decision = record_decision(
-        review_of(delivery), shown, approval, by, now, via, delivery=delivery
-    )
-    comment_on(decision, comment)
-    count = {"approvals": len(tally.given) + 1, "of": tally.needed}
-    note = f"{count['approvals']} of {count['of']} approvals anew. {comment}".strip()
-    line = Line(delivery.history, "approval", note, delivery.told | count)
-    add_events([line], actor=name_of(by), now=now)
-    return decision
 
 
 def _approve_for_good(

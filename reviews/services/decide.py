@@ -35,6 +35,10 @@ class CommentNeeded(ValueError):
     """A rejection says why."""
 
 
+class CommentTooLong(CommentNeeded):
+    """It would not be kept whole; nothing was changed."""
+
+
 class DecidedAlready(MoveRefused):
     """Nobody decides twice on the same; nothing was changed."""
 
@@ -46,7 +50,7 @@ def approve(
     """Accept exactly what was `seen`; the last approval sets its deliveries going.
 
     Raises PermissionDenied, or one of MoveRefused: StalePage if anything changed
-    since it was seen, Claimed, NotReady, DecidedAlready.
+    since it was seen, Claimed, NotReady, DecidedAlready. CommentTooLong.
     """
     review, shown = as_seen(review, by, seen)
     require_first(review, by, shown)
@@ -55,7 +59,7 @@ def approve(
     require_ready(review)
     tally = tally_of(review, shown)
     if tally.missing > 1:
-        return _approve_in_part(review, shown, tally, by, comment, via)
+        return approve_in_part(review, shown, tally, by, comment, via)
     return _approve_for_good(review, shown, by, comment, via)
 
 
@@ -107,21 +111,28 @@ def _decided_before(review: Review, person: User, shown: Seen) -> Decision | Non
     return mine.filter(**alike).first()
 
 
-def _approve_in_part(
-    review: Review, shown: Seen, tally: Tally, by: User, comment: str, via: str
+def approve_in_part(
+    review: Review,
+    shown: Seen,
+    tally: Tally,
+    by: User,
+    comment: str,
+    via: str,
+    delivery: Delivery | None = None,
 ) -> Decision:
     """One of several: nothing leaves by it, and no other's page becomes stale.
 
-    So two who give the first one at once count as two. The claim is given back.
+    So two who give the first one at once count as two. A claim is given back.
     """
-    now = timezone.now()
-    decision = record_decision(review, shown, Verdict.APPROVE, by, now, via)
+    now, approval = timezone.now(), Verdict.APPROVE
+    decision = record_decision(review, shown, approval, by, now, via, delivery=delivery)
     comment_on(decision, comment)
     rows = Review.objects.filter(pk=review.pk)
     rows.update(claimed_by=None, claimed_until=None)
+    anew, told = (" anew", delivery.told) if delivery else ("", {})
     count = {"approvals": len(tally.given) + 1, "of": tally.needed}
-    note = f"{count['approvals']} of {count['of']} approvals. {comment}".strip()
-    line = Line(review.job.history, "approval", note, count)
+    note = f"{count['approvals']} of {count['of']} approvals{anew}. {comment}".strip()
+    line = Line(review.job.history, "approval", note, told | count)
     add_events([line], actor=name_of(by), now=now)
     return decision
 
@@ -174,6 +185,12 @@ def record_decision(
 
 def comment_on(decision: Decision, comment: str) -> None:
     """Beside the decision and not in it, since it may be erased one day."""
+    require_whole(comment)
     if comment:
-        text = comment[:LONGEST_COMMENT]
-        DecisionComment.objects.create(decision=decision, text=text)
+        DecisionComment.objects.create(decision=decision, text=comment)
+
+
+def require_whole(comment: str) -> None:
+    """CommentTooLong where it could be kept only in part."""
+    if len(comment) > LONGEST_COMMENT:
+        raise CommentTooLong(f"A comment has at most {LONGEST_COMMENT:,} characters.")

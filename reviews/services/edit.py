@@ -17,7 +17,7 @@ from jobs.services.observe import validator_of
 from jobs.services.submit import InvalidInput, check_value
 from reviews.models import CitationVerdict, Review
 from reviews.services.checks import renew_checks
-from reviews.services.decide import LONGEST_COMMENT
+from reviews.services.decide import require_whole
 from reviews.services.seen import as_seen, outdate_pages
 
 EDITED = "edited"
@@ -34,8 +34,10 @@ def edit_result(
 
     The review is about the new version from now on: what was approved before was
     another one. The comment is kept in the history. Raises PermissionDenied or
-    StalePage as approve() does, and InvalidInput if the content does not do.
+    StalePage as approve() does, CommentTooLong, and InvalidInput if the content does
+    not do.
     """
+    require_whole(comment)
     review, _ = as_seen(review, by, base_seen)
     base = review.result
     if errors := check_content(base, content):
@@ -50,7 +52,7 @@ def edit_result(
     outdate_pages(review)
     hashes = {"was_sha256": base.content_hash, "sha256": edited.content_hash}
     data = {"result": edited.number, **hashes}
-    line = Line(review.job.history, EDITED, comment[:LONGEST_COMMENT], data)
+    line = Line(review.job.history, EDITED, comment, data)
     add_events([line], actor=name_of(by), now=now)
     return edited
 

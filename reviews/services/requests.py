@@ -56,17 +56,25 @@ class Request:
 
 def draft_requests(result: Result) -> list[Request]:
     """What an approval now would send: one for each destination of the job's type."""
-    of_its_type = Destination.objects.filter(job_types__versions__jobs=result.job_id)
-    going = of_its_type.filter(is_active=True).order_by("pk")
-    drafts = [draft_request(destination, result) for destination in going]
-    return [draft for draft in drafts if draft]
+    versions = receivers_of(result.job.version.job_type_id)
+    return [draft_to(version, result) for version in versions]
+
+
+def receivers_of(job_type: int) -> list[DestinationVersion]:
+    """Where results of this type go now; a destination without an address is none."""
+    going = Destination.objects.filter(job_types=job_type, is_active=True)
+    versions = (destination.current for destination in going.order_by("pk"))
+    return [version for version in versions if version]
 
 
 def draft_request(destination: Destination, result: Result) -> Request | None:
     """What this destination would get now; None while it has no address."""
     version = destination.current
-    if version is None:
-        return None
+    return draft_to(version, result) if version else None
+
+
+def draft_to(version: DestinationVersion, result: Result) -> Request:
+    """What this address would get now."""
     url = url_for(version, result.job)
     return _request(version, result, url, by=TO_COME, when=TO_COME)
 
