@@ -150,7 +150,6 @@ MUTANTS = [
         ("claim", "if review.claimed_by == by:", "if True:", "claims"),
         # ---- several at once --------------------------------------------------------
         ("bulk", "if why := why_not_bulk(review):", "if why := '':", "queue"),
-        ("bulk", "    require_whole(comment)\n", "", "queue"),
         ("bulk", "        or why_not_read(review, person)\n", "", "queue"),
         ("bulk", "if not review.terms.allows_bulk:", "if False:", "queue"),
         ("bulk", "if review.result.flags:", "if False:", "queue"),
@@ -259,6 +258,10 @@ MUTANTS = [
            "timedelta(hours=hours)", "decide"),
     Mutant("reviews/policy/terms.py", "min(self.undo_seconds, MOST_UNDO_SECONDS)",
            "self.undo_seconds", "decide"),
+    Mutant("reviews/services/edit.py", "    require_whole(comment)\n", "", "edit"),
+    Mutant("reviews/api/review_shapes.py", "why_not_read(review, self._person)\n"
+           "            or ", "", "api_reviews"),
+    Mutant("jobs/kit/numbers.py", " and len(text) <= MOST_DIGITS", "", "secrets"),
     Mutant("reviews/admin/edit_page.py", "why_not_read(review, person) or ", "",
            "edit"),
     Mutant("reviews/admin/calls_page.py",

@@ -10,7 +10,7 @@ from jobs.models import Citation, Job, Result
 from jobs.services.submit import InvalidInput
 from jobs.services.verify import broken_links
 from reviews.models import Check, Decision, Delivery, Review, ReviewPolicy
-from reviews.services.decide import StalePage, approve, reject
+from reviews.services.decide import CommentTooLong, StalePage, approve, reject
 from reviews.services.edit import LONGEST, edit_result
 from reviews.services.ready import what_is_missing
 from reviews.services.verdicts import set_verdict
@@ -368,6 +368,13 @@ def test_a_stale_editor_loses_nothing_that_was_typed(tea, ann, bob):
         assert "Nothing was changed" in html
         assert f'value="{given["seen"]}"' in html
     assert Review.objects.get().result.content == "Bob's words."
+
+
+def test_a_comment_that_would_not_be_kept_whole_edits_nothing(tea, ann):
+    page, long = seen(tea), "x" * 10_001
+    with pytest.raises(CommentTooLong):
+        edit_result(tea, by=ann, content="Mine.", base_seen=page, comment=long)
+    assert Review.objects.get().result == tea.result
 
 
 def test_the_editor_is_for_those_who_may_decide(tea, olivia, shop, ann, bob):

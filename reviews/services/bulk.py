@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 
 from jobs.lifecycle import MoveRefused
 from reviews.models import Decision, Review
-from reviews.services.decide import approve, require_whole, why_not_again
+from reviews.services.decide import approve, why_not_again
 from reviews.services.ready import what_is_missing
 from reviews.services.who_may import why_not_approve, why_not_decide, why_not_read
 
@@ -28,7 +28,6 @@ def approve_all(
 
     CommentTooLong for all of them.
     """
-    require_whole(comment)
     outcome = Outcome()
     for review, seen in shown:
         try:
