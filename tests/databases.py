@@ -144,11 +144,12 @@ def _starts(item: pytest.Item) -> bool:
 def _depends(item: pytest.Item) -> bool:
     """Can its outcome depend on the database? Without these, it cannot reach one.
 
-    What a browser shows comes from views, whose own tests run on both.
+    Nor can the processes that it starts: `other_process_env` asks for it too. What a
+    browser shows comes from views, whose own tests run on both.
     """
     if item.get_closest_marker("browser") is not None:
         return False
-    marked = any(item.get_closest_marker(name) for name in ("django_db", "processes"))
+    marked = item.get_closest_marker("django_db") is not None
     return marked or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 

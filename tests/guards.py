@@ -1,4 +1,4 @@
-"""The guards of decisions and deliveries, each with the tests that must miss it.
+"""The guards of decisions, deliveries and threads, each with tests that must miss it.
 
 `tests/mutants.py` takes them away, one at a time.
 """
@@ -282,4 +282,33 @@ MUTANTS = [
     Mutant("reviews/models/review.py", "lives = self.claimed_until is not None and "
            "self.claimed_until > now", "lives = self.claimed_until is not None",
            "claims"),
+    # ---- whose turn it is in a thread ----------------------------------------------
+    Mutant("jobs/models/job.py", "active_job=None) & ~Exists(ahead)",
+           "active_job=None)", "threads"),
+    Mutant("jobs/services/turns.py", "exclude(holds | Q(Exists(at_work)))",
+           "exclude(holds)", "threads"),
+    Mutant("jobs/services/turns.py",
+           " or thread.active_job_id not in (None, job.pk)", "", "threads"),
+    Mutant("jobs/services/joining.py",
+           "    (thread,) = lock(Thread.objects.filter(pk=thread.pk))\n", "", "threads",
+           "postgres"),
+    Mutant("jobs/services/failures.py",
+           "        attempt.tries -= 1  # and so does a wait\n", "", "threads"),
+    # ---- what leaves a conversation, and what is copied first ----------------------
+    Mutant("jobs/services/turns.py", "if not forgets and not (job.status != "
+           "Status.REJECTED and asked.exists()):", "if not forgets:", "thread_context"),
+    Mutant("jobs/services/thread_steps.py",
+           "    if keeps and (errand := _copy(thread, now)):\n        return errand\n",
+           "", "thread_steps"),
+    Mutant("jobs/services/thread_steps.py",
+           "        _give_up(asked, now)  # known by its row, and listed\n",
+           "        pass\n", "thread_steps"),
+    Mutant("jobs/services/closing.py",
+           "        if thread.jobs.filter(legal_hold=True).exists():\n"
+           "            return False\n", "", "thread_steps"),
+    Mutant("jobs/services/copies.py", " & ~Q(conversation__in=held)", "",
+           "thread_context"),
+    Mutant("jobs/services/copies.py",
+           "    if attempts.exclude(job__erased_at=None).exists():", "    if False:",
+           "thread_context"),
 ]  # fmt: skip

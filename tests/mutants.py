@@ -1,4 +1,4 @@
-"""Takes one guard at a time out of the way of decisions and deliveries.
+"""Takes one guard at a time out of the way of decisions, deliveries and threads.
 
     make mutants
     python -m tests.mutants --only decide --jobs 2
