@@ -129,7 +129,7 @@ def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """Our web server; README.md tells why this one."""
+    """Our web server; docs/operations.md tells why this one."""
     return [
         *[str(Path(sys.executable).with_name("uvicorn")), "--workers", "2"],
         *["--host", host, "--port", str(port), "--lifespan", "off", "--ws", "none"],

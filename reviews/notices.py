@@ -86,7 +86,7 @@ class StatusEvent:
 
     @property
     def body(self) -> str:
-        """The body is a contract: README.md, "Status events"."""
+        """The body is a contract: docs/deliveries.md, "Status events"."""
         data = {"job": {"id": str(self.job_id)}, "status": self.status}
         return _body(f"job.{self.status}", self.at, data)
 

@@ -126,7 +126,7 @@ def _webhook(
 
 
 def _body(result: Result, decision: dict[str, str]) -> dict[str, Any]:
-    """The delivery body is a contract: README.md, "Deliveries"."""
+    """The delivery body is a contract: README.md, "Receive a delivery"."""
     return {
         "type": "job.approved",
         "timestamp": decision["at"],
