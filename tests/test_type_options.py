@@ -13,6 +13,7 @@ GOOD = {
     "max_output_tokens": 8_000,
     "max_tries": 5,
     "on_lost": "retry",
+    "in_thread": "goes_on",
     "attempt_seconds": 3_600,
     "deadline_seconds": 86_400,
 }
