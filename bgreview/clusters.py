@@ -110,3 +110,11 @@ class Cluster:
             return {c.pid for c in children if c.status() != psutil.STATUS_ZOMBIE}
         except psutil.NoSuchProcess:
             return set()
+
+
+def close_rows_of_the_dead() -> None:
+    """A sweep that was killed did not end its row: whoever outlives it does."""
+    here = Sweep.objects.filter(host=platform.node(), ended_at=None)
+    pids = here.values_list("pid", flat=True)
+    dead = [pid for pid in pids if not psutil.pid_exists(pid)]
+    here.filter(pid__in=dead).update(ended_at=timezone.now())

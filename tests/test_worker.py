@@ -1,5 +1,7 @@
 """`manage.py worker` as it runs: real processes, some of which are killed."""
 
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -160,3 +162,19 @@ def test_a_cluster_that_does_not_become_complete_is_no_good(db, monkeypatch):
     finally:
         cluster.dismiss()
         cluster.bury()
+
+
+def test_rows_of_killed_sweeps_are_closed_by_who_outlives_them(db):
+    with subprocess.Popen(["sleep", "0"]) as killed:
+        killed.wait()
+    now = timezone.now()
+    for pid in (killed.pid, os.getpid()):
+        Sweep.objects.create(
+            lane=Sweep.PROVIDER,
+            host=platform.node(),
+            pid=pid,
+            started_at=now,
+            beat_at=now,
+        )
+    clusters.close_rows_of_the_dead()
+    assert Sweep.objects.get(ended_at=None).pid == os.getpid()

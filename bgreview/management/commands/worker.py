@@ -2,13 +2,14 @@
 
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from bgreview.clusters import Cluster
+from bgreview.clusters import Cluster, close_rows_of_the_dead
 from jobs.queue import DEFAULT, SWEEPS, ensure_schedules
 
 EVERY = 1.0  # seconds between two looks at the clusters
@@ -31,6 +32,8 @@ class Command(BaseCommand):
             cluster.dismiss()
         for cluster in [*self.clusters, *self.retired]:
             cluster.bury()
+        with suppress(DatabaseError):
+            close_rows_of_the_dead()
 
     def watch(self) -> None:
         """Replace what is no good: the fresh one first, then the old one retires."""
