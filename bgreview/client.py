@@ -1355,12 +1355,11 @@ def _submit(bgreview: Client, options: Options) -> int:
             f"It may have been submitted. With --key {key} try again safely.", Exit.WELL
         )
         raise
-    if not options.json:
-        print(job.id, flush=True)
+    # At once: whoever is interrupted while it waits has at least the id.
+    print(json.dumps(job.raw) if options.json else job.id, flush=True)
     if options.wait:
-        job = _followed(bgreview.watch(job, timeout=options.timeout))
-    if options.json:
-        print(json.dumps(job.raw))
+        jobs = bgreview.watch(job, timeout=options.timeout)
+        job = _followed(_told(jobs) if options.json else jobs)
     return ENDS.get(job.status, Exit.WELL) if options.wait else Exit.WELL
 
 

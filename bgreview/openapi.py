@@ -103,6 +103,7 @@ LAST_EVENT_ID = {
     "description": "The revision that is known: what is new is told.",
     "schema": {"type": "string"},
 }
+NOUNS = ("deliveries", "job_types", "jobs", "reviews", "threads")
 # From an answer to the calls that it leads to, by the id in it.
 OWN = [
     "jobs_retrieve",
@@ -145,6 +146,7 @@ def complete(result: Shape, **kwargs: Any) -> Shape:
 
 def _complete(method: str, call: Shape) -> None:
     name, answers = call["operationId"], call["responses"]
+    call["summary"] = _summary(name, call.get("description", ""))
     for answer in answers.values():
         answer["headers"] = dict(RATE)
         answer["description"] = answer.get("description") or "As asked."
@@ -173,6 +175,15 @@ def _complete(method: str, call: Shape) -> None:
     more = A_POST if method == "post" else ()
     for code in sorted({*ANY_CALL, *more, *BESIDE.get(name, ())}):
         answers[str(code)] = {"$ref": f"#/components/responses/{_name(code)}"}
+
+
+def _summary(name: str, description: str) -> str:
+    """What a list of calls shows of one: its first sentence, where that is its own."""
+    noun, _, verb = name.rpartition("_")
+    if noun in NOUNS and verb in ("list", "retrieve"):
+        words = noun.replace("_", " ")
+        return f"List {words}" if verb == "list" else f"One of the {words}"
+    return description.splitlines()[0].rstrip(".")
 
 
 def _add(call: Shape, parameter: Shape) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 SEEN = "9b74c9897bac770ffc029102a200c5de3ac9d9c1a0f1f3f1a9f1e6a2d2b5c7e1"
 JOB = "5f0c2a52-6d0e-4a2f-9a53-0d6a3a0d7c11"
-ROW = {"type": "customer-reply", "input": {"text": "My jar arrived cracked."}}
+ROW = {"type": "freeform", "input": {"prompt": "Say hello."}}
 SUBMISSION = ROW | {
-    "title": "Cracked jar",
+    "title": "A line",
     "metadata": {"ticket": "4711"},
     "deadline_seconds": 3_600,
 }
@@ -15,7 +15,7 @@ NOTE = {"note": "Asked for on the phone."}
 EXAMPLES: dict[str, Any] = {
     "Submission": SUBMISSION,
     "Row": ROW,
-    "Submissions": {"jobs": [ROW, {"type": "freeform", "input": {"prompt": "Hello"}}]},
+    "Submissions": {"jobs": [ROW, ROW | {"title": "Another line"}]},
     "SubmittedMany": {
         "jobs": [
             {

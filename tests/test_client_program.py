@@ -129,7 +129,8 @@ def test_json_is_an_object_a_line(run, script):  # noqa: F811
 
     script.answers = revised(shown(), jobs[1])
     code, out, _ = run("submit", "note", "--input", "-", "--wait", "--json", stdin="{}")
-    assert (code, json.loads(out)) == (0, jobs[1])
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert (code, lines[0], lines[-1]) == (0, shown(), jobs[1])
 
 
 def test_a_result_is_text_or_json(run, script):  # noqa: F811
