@@ -55,6 +55,8 @@ PAGES = [
     ("prices", "olivia", "/admin/jobs/price/"),
     ("choose", "olivia", "/admin/jobs/job/submit/"),
     ("submit", "olivia", "/admin/jobs/job/submit/", ".types a"),
+    ("upload", "olivia", "/admin/jobs/job/upload/"),
+    ("threads", "olivia", "/admin/jobs/thread/"),
     ("deliveries", "olivia", "/admin/reviews/delivery/"),
     ("delivery", "olivia", "/admin/reviews/delivery/", ROW),
     ("queue", "ann", "/admin/reviews/review/"),
