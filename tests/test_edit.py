@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied
 
 from jobs.models import Citation, Job, Result
@@ -15,6 +15,7 @@ from reviews.services.edit import LONGEST, edit_result
 from reviews.services.ready import what_is_missing
 from reviews.services.verdicts import set_verdict
 from tests.house import (
+    api,
     bring_to,
     browser,
     job_type,
@@ -131,6 +132,26 @@ def test_citations_move_along_or_are_detached(tea, ann):
     assert (second.start, second.end, second.quote) == (0, 0, "It is green in Japan.")
     assert [c.moved_from.position for c in (first, second)] == [1, 2]
     assert {c.moved_from.result for c in (first, second)} == {tea.result}
+
+
+def test_what_was_edited_out_is_quoted_to_nobody_without_the_right(tea, ann, shop):
+    edit(tea, ann, TEXT.replace("green", "best"))
+    review = Review.objects.get()
+    review.checks.update(passed=True)
+    approve(review, by=ann, seen=seen(review))
+    shop.user_permissions.add(Permission.objects.get(codename="view_review"))
+    User.objects.filter(pk=shop.pk).update(is_staff=True)
+    shop = User.objects.get(pk=shop.pk)
+
+    job = f"/api/v1/jobs/{review.job.public_id}/result/"
+    own_review = f"/api/v1/reviews/{review.pk}/"
+    page = path_to("jobs_job_change", review.job.pk)
+    for who, positions in ((shop, [1]), (ann, [1, 2])):
+        result, told = api(who).get(job).json(), api(who).get(own_review).json()
+        for cited in (result["citations"], told["result"]["citations"]):
+            assert [each["position"] for each in cited] == positions
+        shown = browser(who).get(page).content.decode()
+        assert ("It is green in Japan." in shown) is (who == ann)
 
 
 def test_what_moved_along_keeps_its_verdicts_and_what_is_detached_wants_one(

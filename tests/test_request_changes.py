@@ -20,7 +20,16 @@ from reviews.services.request_changes import (
     judge_change,
     request_changes,
 )
-from tests.house import api, bring_to, browser, person, seen, submit, sweep_until
+from tests.house import (
+    api,
+    bring_to,
+    browser,
+    person,
+    problem,
+    seen,
+    submit,
+    sweep_until,
+)
 from tests.test_pages import assert_strict, path_to
 from tests.test_review_page import path_of, post
 
@@ -59,6 +68,18 @@ def test_what_the_model_was_told_shows_its_requester_no_unapproved_answer(
     told = api(ann).get(attempts).json()[-1]["input"]
     assert "Not approved." in str(told)
     assert [row["input"] for row in api(shop).get(attempts).json()] == [None, None]
+
+
+def test_steps_of_a_round_that_was_sent_back_are_shown_to_nobody_without_the_right(
+    second, ann, shop
+):
+    evidence = f"/api/v1/jobs/{second.job.public_id}/evidence/"
+    problem(api(shop).get(evidence), 403)
+
+    approve(second, by=ann, seen=seen(second))
+
+    for who, attempts in ((shop, {2}), (ann, {1, 2})):
+        assert {row["attempt"] for row in api(who).get(evidence).json()} == attempts
 
 
 def test_it_is_a_decision_on_what_was_seen_with_a_row_for_each_change(review, ann):

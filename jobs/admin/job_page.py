@@ -69,7 +69,7 @@ def what_is_shown(request: HttpRequest, job: Job) -> dict[str, Any]:
         "events": job.events.select_related("beside"),
         "raws": _raws(job) if sees_all else [],
         "raw_head": RAW_HEAD,
-        "hide_traces": job.erased_at is not None,
+        "hide_traces": job.erased_at is not None or not sees_all,
         **_next_steps(request, job, panels),
     }
 
@@ -81,13 +81,19 @@ def attempts_of(job: Job) -> list[Attempt]:
 
 
 def _results(job: Job, sees_all: bool) -> list[dict[str, Any]]:
-    """Newest first; what is not approved needs a right of its own."""
+    """Newest first; what is not approved needs a right of its own.
+
+    What was edited out is not, and detached citations quote it.
+    """
     rows = job.results.select_related("author", "attempt").prefetch_related("citations")
     return [
         {
             "result": result,
             "approved": _is_approved(result, job),
             "html": html_of(result) if sees_all or _is_approved(result, job) else None,
+            "citations": [
+                row for row in result.citations.all() if sees_all or not row.is_detached
+            ],
         }
         for result in rows.order_by("-number")
     ]

@@ -30,6 +30,8 @@ class ResultView(serializers.ModelSerializer[Result]):
     """One version of the answer; `approved` tells whether it is the approved one.
 
     `author`: who edited it, from the version `edited_from`; null: the model said it.
+    Detached citations quote what was edited out, which nobody approved: they are left
+    out without the right to see that.
     """
 
     version = serializers.IntegerField(source="number")
@@ -42,7 +44,7 @@ class ResultView(serializers.ModelSerializer[Result]):
     edited_from = serializers.IntegerField(
         source="parent.number", default=None, allow_null=True
     )
-    citations = CitationView(many=True)
+    citations = serializers.SerializerMethodField()
 
     class Meta:
         model = Result
@@ -60,6 +62,12 @@ class ResultView(serializers.ModelSerializer[Result]):
 
     def get_approved(self, result: Result) -> bool:
         return result.job.approved_hash == result.content_hash
+
+    @extend_schema_field(CitationView(many=True))
+    def get_citations(self, result: Result) -> Any:
+        may_see = self.context["request"].user.has_perm("jobs.view_unapproved")
+        rows = [row for row in result.citations.all() if may_see or not row.is_detached]
+        return CitationView(rows, many=True).data
 
 
 class EvidenceView(serializers.ModelSerializer[EvidenceTrace]):

@@ -205,7 +205,9 @@ class ReviewDetail(ReviewBrief):
 
     @extend_schema_field(RESULT_OR_NULL)
     def get_result(self, review: Review) -> dict[str, Any] | None:
-        return ResultView(review.result).data if self._readable else None
+        if not self._readable:
+            return None
+        return ResultView(review.result, context=self.context).data
 
     @extend_schema_field(RequestView(many=True))
     def get_requests(self, review: Review) -> Any:

@@ -78,7 +78,8 @@ class VersionViewSet(OneReviewViewSet):
         """One of them, and what changed from another, or from the one before it."""
         rows = self._versions()
         found = get_object_or_404(rows.prefetch_related("citations"), number=number)
-        context = {"before": self._before(rows, found)}
+        before = self._before(rows, found)
+        context = {**self.get_serializer_context(), "before": before}
         return Response(shapes.VersionView(found, context=context).data)
 
     def _versions(self) -> QuerySet[Result]:
