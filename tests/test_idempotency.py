@@ -152,6 +152,27 @@ def test_work_and_key_are_stored_together_or_not_at_all(
     assert not IdempotencyKey.objects.exists()
 
 
+def test_a_key_at_an_address_of_any_length_is_kept_in_its_column(shop: User) -> None:
+    route = f"/api/v1/reviews/{'9' * 300}/claim/"
+    for each in (route, f"{route}again/", route):
+        answer_once(
+            owner=shop,
+            route=each,
+            key="k-1",
+            request_hash="h",
+            work=lambda: Answer(200, "{}"),
+        )
+
+    kept = IdempotencyKey.objects.values_list("route", flat=True)
+    assert [len(each) <= 200 for each in kept] == [True, True]
+
+
+def test_a_review_of_an_endless_number_is_not_there(olivia: User) -> None:
+    answer = post(api(olivia), f"/api/v1/reviews/{'9' * 300}/claim/", {})
+
+    problem(answer, 404)
+
+
 def test_no_one_without_a_right_is_answered_from_the_store(
     program: APIClient, shop: User
 ) -> None:

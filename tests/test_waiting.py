@@ -6,13 +6,18 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import InterfaceError, connection
 
+from jobs.api import watcher
+from jobs.api.waiting import Waiting
+from jobs.api.watcher import Watcher
 from jobs.models import ApiToken, Job, JobType
+from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
 from tests import databases
 from tests.house import person, submit
@@ -177,6 +182,52 @@ def test_nobody_waits_for_what_they_may_not_see(
         assert (await client.get(f"{path(job)}{part}/", **nobody))[0] == 401
 
     as_a_client(web, mill, act)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["timeout=1.0", "timeout=1.", "timeout=+1", "timeout=%31%20", "revision=5.0"],
+)
+def test_what_is_not_written_in_digits_is_refused(
+    web: Web, job: Job, token: str, query: str
+) -> None:
+    async def act(client: Client) -> None:
+        status, said = await client.get(f"{path(job)}wait/?{query}")
+        assert (status, set(said["errors"])) == (400, {query.partition("=")[0]})
+
+    as_a_client(web, token, act)
+
+
+def test_what_breaks_behind_who_waits_is_a_problem() -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("the application dies")
+
+    async def ask(url: str) -> tuple[int, str, Any]:
+        address = f"{url}{JOBS}{uuid4()}/wait/"
+        async with aiohttp.request("GET", address) as answer:
+            return answer.status, answer.content_type, await answer.json()
+
+    with serve(Waiting(broken)) as served:
+        status, kind, said = asyncio.run(ask(served.url))
+
+    assert (status, kind) == (500, "application/problem+json")
+    assert "logged" in said["detail"]
+
+
+def test_a_cut_connection_does_not_end_the_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = iter([InterfaceError("the connection is closed")])
+
+    def look(jobs: Any) -> Any:
+        found = next(looks, {})
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(watcher, "revisions", look)
+
+    assert asyncio.run(Watcher().until_changed(uuid4(), 1, LONG))
 
 
 # ---- a stream -------------------------------------------------------------------

@@ -37,6 +37,15 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class Digits(serializers.IntegerField):
+    """A whole number of a query: digits and nothing else, neither 1.0 nor +1."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not (isinstance(data, str) and data.isascii() and data.isdecimal()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Dollars(serializers.DecimalField):
     """An amount as text, exact to a millionth; null where it is not known."""
 

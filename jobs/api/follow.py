@@ -8,13 +8,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs.api.fields import StrictSerializer
+from jobs.api.fields import Digits, StrictSerializer
 from jobs.api.serializers import JobDetail
 from jobs.api.shapes import TEXT, record
 from jobs.api.viewset import ApiViewSet
@@ -28,8 +27,8 @@ HIGHEST = 2_147_483_647  # of a revision, in the database
 class WaitOptions(StrictSerializer):
     """`revision`: the last one you know of; without it, the one of now."""
 
-    timeout = serializers.IntegerField(min_value=0, max_value=LONGEST, default=USUAL)
-    revision = serializers.IntegerField(min_value=0, max_value=HIGHEST, required=False)
+    timeout = Digits(min_value=0, max_value=LONGEST, default=USUAL)
+    revision = Digits(min_value=0, max_value=HIGHEST, required=False)
 
 
 EVENT = record(id=TEXT, event=TEXT, data=TEXT)

@@ -18,10 +18,13 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import structlog
+from django.http import HttpResponse
+
 from jobs.api.follow import USUAL
 from jobs.api.throttle import AGAIN
 from jobs.api.watcher import Watcher
-from jobs.kit.problems import problem_answer
+from jobs.kit.problems import BROKEN, problem_answer
 from jobs.models import Job
 
 PATH = re.compile(
@@ -32,12 +35,14 @@ ASKING = 8  # of them asking Django at a time: each of these holds a connection
 STILL_HERE = 15  # seconds between two signs of life in a stream
 COME_AGAIN = 5  # seconds
 MOVES_ON = {Job.Status.APPROVED}  # which has ended for us, and will be delivered
+log = structlog.get_logger(__name__)
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Held = Callable[[Scope, UUID, Send], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -80,7 +85,7 @@ class Waiting:
         await receive()  # a GET has nothing to say: what comes next is its leaving
         held = self._wait if found[2] == "wait" else self._stream
         client = asyncio.create_task(_until_gone(receive))
-        answer = asyncio.create_task(held(scope, UUID(found[1]), send))
+        answer = asyncio.create_task(_whole(held, scope, UUID(found[1]), send))
         try:
             await asyncio.wait({client, answer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -174,6 +179,24 @@ def _on_stop(tell: Callable[[], object]) -> None:
             signal.signal(number, both)
 
 
+async def _whole(held: Held, scope: Scope, job: UUID, send: Send) -> None:
+    """What breaks here is a problem as in a view, unless the answer has begun."""
+    has_begun = False
+
+    async def noting(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await held(scope, job, noting)
+    except Exception:
+        if has_begun:
+            raise
+        log.exception("holding an answer back failed", path=scope["path"])
+        await _as_answer(problem_answer(500, BROKEN)).send_to(send)
+
+
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -203,5 +226,9 @@ def _chunk(body: bytes) -> Message:
 def _too_many() -> Answer:
     said = problem_answer(503, f"{MOST:,} clients wait here already. Poll meanwhile.")
     said["Retry-After"] = str(COME_AGAIN)
+    return _as_answer(said)
+
+
+def _as_answer(said: HttpResponse) -> Answer:
     headers = [(k.lower().encode(), v.encode()) for k, v in said.items()]
     return Answer(said.status_code, headers, said.content)

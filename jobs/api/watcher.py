@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
 from jobs.models import Job
 
@@ -64,7 +64,7 @@ class Watcher:
             jobs = {wait.job for wait in self._waits}
             try:
                 found = await asyncio.to_thread(revisions, jobs)
-            except DatabaseError as error:
+            except Error as error:  # a cut connection, too, which is no DatabaseError
                 log.warning("nobody can be told of news", error=str(error))
                 continue
             for wait in self._waits:

@@ -16,6 +16,7 @@ from jobs.lifecycle import MoveRefused
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+BROKEN = "Something broke on our side; it was logged."
 
 
 class Gone(exceptions.APIException):
@@ -50,7 +51,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> JsonResponse:
     known = exception_handler(error, context)
     if known is None:
         log.exception("a view failed", view=str(context.get("view")))
-        return _response(problem(500, "Something broke on our side; it was logged."))
+        return _response(problem(500, BROKEN))
     if isinstance(error, exceptions.ValidationError):
         said = problem(known.status_code, "The request is not valid: see errors.")
         said["errors"] = by_field(error.detail)

@@ -7,9 +7,11 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from jobs.kit.canonical import sha256_hex
 from jobs.models import IdempotencyKey, Job
 
 PATIENCE = 10  # seconds that a request waits for another with the same key
+LONGEST_ROUTE = 200  # characters; IdempotencyKey.route
 BUSY = ("55P03", "SQLITE_BUSY", "SQLITE_LOCKED")  # how databases say: waited in vain
 
 
@@ -43,7 +45,7 @@ def answer_once(
     What `work` raises undoes all, and the key is free again: an error is no answer.
     Raises KeyReused, KeyBusy and AnswerErased.
     """
-    known = {"owner": owner, "route": route, "key": key}
+    known = {"owner": owner, "route": _storable(route), "key": key}
     try:
         with transaction.atomic():
             _wait_no_longer_than(PATIENCE)
@@ -58,6 +60,11 @@ def answer_once(
         if not _was_in_vain(error):
             raise
         raise KeyBusy(f"A request with the key {key} is still at work.") from error
+
+
+def _storable(route: str) -> str:
+    """Itself, or of one that the column cannot hold its hash."""
+    return route if len(route) <= LONGEST_ROUTE else sha256_hex(route)
 
 
 def _done(row: IdempotencyKey, answer: Answer) -> Answer:
