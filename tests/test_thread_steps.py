@@ -17,7 +17,14 @@ from django.utils import timezone
 from jobs.courier import Courier
 from jobs.doctor.checks import Scope, all_checks
 from jobs.lifecycle import MoveRefused
-from jobs.models import Attempt, Conversation, Job, Thread, ThreadItem
+from jobs.models import (
+    Attempt,
+    Conversation,
+    IdempotencyKey,
+    Job,
+    Thread,
+    ThreadItem,
+)
 from jobs.models.job_type import InThread
 from jobs.provider import openai as provider_module
 from jobs.sandbox.serving import Served
@@ -32,7 +39,7 @@ from jobs.services.thread_steps import (
     note_thread_step,
 )
 from jobs.services.turns import release_turns
-from tests.house import bring_to, job_type, person, submit
+from tests.house import api, bring_to, job_type, person, problem, submit
 from tests.sweeping import carry
 from tests.threads import (
     KEY,
@@ -409,6 +416,30 @@ def test_what_was_said_of_it_goes_with_it(shop, courier):
     thread = thread_of(shop, metadata={"name": "Bob Keane"})
     Process(courier, lambda: None).run(delete_thread(thread, by=shop))
     assert Thread.objects.get().metadata == {}
+
+
+def test_no_answer_to_a_repeated_request_tells_of_it_again(shop, courier):
+    said, once = (
+        {"key": KEY, "metadata": {"name": "Bob"}},
+        {"HTTP_IDEMPOTENCY_KEY": "k"},
+    )
+    told = api(shop).post("/api/v1/threads/", said, **once)
+    assert api(shop).post("/api/v1/threads/", said, **once).content == told.content
+    thread = Thread.objects.get(public_id=told.json()["id"])
+    path = f"/api/v1/threads/{thread.public_id}/archive/"
+    assert api(shop).post(path, **once).status_code == 202
+
+    Process(courier, lambda: None).run(thread)
+    delete_thread(thread, by=shop)
+    deleted = Thread.objects.filter(stage="deleted")
+    Process(courier, lambda: None).run(thread, deleted.exists)
+
+    assert not IdempotencyKey.objects.exclude(body="").exists()
+    for again in ("/api/v1/threads/", path):
+        body = None if again == path else said
+        answer = api(shop).post(again, body, **once)
+        assert "was deleted" in problem(answer, 410)["detail"]
+    assert Thread.objects.count() == 1
 
 
 def test_deleting_twice_changes_nothing_and_frees_the_key(shop, courier):

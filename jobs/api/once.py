@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -30,8 +30,11 @@ SAY = f"From 1 to {LONGEST} visible ASCII characters, none of them a space."
 Handler = Callable[..., Any]
 
 
-def once(handler: Handler, request: Request, about: str | None) -> Handler:
-    """The same handler, obeying each key once; `about`: what in its answer names a job.
+def once(handler: Handler, request: Request, about: Mapping[str, str]) -> Handler:
+    """The same handler, obeying each key once.
+
+    `about`: whose content its answer may have, "job" or "thread", and the field of the
+    answer that names it.
 
     The key is its owner's and the address's: other people's, and the same one
     elsewhere, are other keys.
@@ -46,8 +49,8 @@ def once(handler: Handler, request: Request, about: str | None) -> Handler:
         def work() -> Answer:
             first = handler(request, *args, **kwargs)
             body = JSONRenderer().render(first.data).decode()
-            job = first.data[about] if about else None
-            return Answer(first.status_code, body, job)
+            named = {kind: first.data[field] for kind, field in about.items()}
+            return Answer(first.status_code, body, **named)
 
         try:
             given = answer_once(

@@ -146,6 +146,7 @@ class ThreadViewSet(
     filterset_class = ThreadFilter
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
+    about: Mapping[str, str] = {"thread": "id"}
     parameters: Mapping[str, frozenset[str]] = {"destroy": frozenset({"archive"})}
 
     def get_queryset(self) -> QuerySet[Thread]:

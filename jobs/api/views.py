@@ -1,5 +1,6 @@
 """The API of jobs: translate, call one service, translate back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet
@@ -36,7 +37,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
     filterset_class = JobFilter
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
-    about = "id"
+    about: Mapping[str, str] = {"job": "id"}
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)

@@ -21,12 +21,13 @@ M = TypeVar("M", bound=Model)
 class ApiViewSet(viewsets.GenericViewSet[M]):
     """Strict JSON in; a POST with an Idempotency-Key is obeyed once.
 
-    `about`: the field of an answer that names the job whose content it may have.
+    `about`: whose content an answer may have, "job" or "thread", and its field that
+    names it.
     `parameters`: by action, what may stand in the query beside a list's own.
     """
 
     parser_classes = (StrictJSONParser,)
-    about: str | None = None
+    about: Mapping[str, str] = {}
     parameters: Mapping[str, frozenset[str]] = {}
 
     @property

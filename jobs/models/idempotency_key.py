@@ -7,8 +7,9 @@ from django.db import models
 class IdempotencyKey(models.Model):
     """The first answer to a POST, written in the same transaction as its work.
 
-    `body` may have content of `job` in it, and goes when that is erased; the row stays
-    until its day is over, so that the request still is not obeyed twice.
+    `body` may have content of `job` or of `thread` in it, and goes when that is erased
+    or deleted; the row stays until its day is over, so that the request still is not
+    obeyed twice.
     """
 
     owner = models.ForeignKey(
@@ -21,6 +22,9 @@ class IdempotencyKey(models.Model):
     body = models.TextField(blank=True)
     job = models.ForeignKey(
         "jobs.Job", models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    thread = models.ForeignKey(
+        "jobs.Thread", models.CASCADE, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField()
 

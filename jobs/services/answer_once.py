@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs.kit.canonical import sha256_hex
-from jobs.models import IdempotencyKey, Job
+from jobs.models import IdempotencyKey, Job, Thread
 
 PATIENCE = 10  # seconds that a request waits for another with the same key
 LONGEST_ROUTE = 200  # characters; IdempotencyKey.route
@@ -17,11 +19,12 @@ BUSY = ("55P03", "SQLITE_BUSY", "SQLITE_LOCKED")  # how databases say: waited in
 
 @dataclass(frozen=True)
 class Answer:
-    """What was answered; `job`: the public id of the job whose content is in it."""
+    """What was answered; `job`, `thread`: the public id of whose content is in it."""
 
     status_code: int
     body: str
     job: str | None = None
+    thread: str | None = None
     is_replayed: bool = False
 
 
@@ -34,7 +37,7 @@ class KeyBusy(Exception):
 
 
 class AnswerErased(Exception):
-    """The first answer had content of a job in it, and that was deleted since."""
+    """The first answer had content in it that was deleted since."""
 
 
 def answer_once(
@@ -62,17 +65,29 @@ def answer_once(
         raise KeyBusy(f"A request with the key {key} is still at work.") from error
 
 
+def forget_answers(thread: Thread) -> None:
+    """Of a deleted thread no answer is repeated, for what it said is deleted too."""
+    IdempotencyKey.objects.filter(thread=thread).update(body="")
+
+
 def _storable(route: str) -> str:
     """Itself, or of one that the column cannot hold its hash."""
     return route if len(route) <= LONGEST_ROUTE else sha256_hex(route)
 
 
 def _done(row: IdempotencyKey, answer: Answer) -> Answer:
-    job = Job.objects.filter(public_id=answer.job) if answer.job else None
     IdempotencyKey.objects.filter(pk=row.pk).update(
-        status_code=answer.status_code, body=answer.body, job=job and job.values("pk")
+        status_code=answer.status_code,
+        body=answer.body,
+        job=_named(Job, answer.job),
+        thread=_named(Thread, answer.thread),
     )
     return answer
+
+
+def _named(model: type[Job | Thread], public_id: str | None) -> QuerySet[Any] | None:
+    rows = model._default_manager.filter(public_id=public_id)
+    return rows.values("pk") if public_id else None
 
 
 def _again(row: IdempotencyKey, request_hash: str) -> Answer:

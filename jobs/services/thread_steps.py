@@ -18,6 +18,7 @@ from django.utils import timezone
 from jobs.models import Attempt, Conversation, Thread
 from jobs.provider.base import ItemPage, Phase, ProviderFault
 from jobs.services import copies, taking_out
+from jobs.services.answer_once import forget_answers
 from jobs.services.closing import (
     begin_expired,
     has_jobs_to_run,
@@ -164,6 +165,7 @@ def _find_step(thread: Thread, now: datetime) -> ThreadErrand | None:
         return errand
     else:
         copies.drop_unless_kept(thread)
+        forget_answers(thread)
         if not thread.keeps_copy:
             thread.metadata = {}
         thread.stage, thread.deleted_at = Stage.DELETED, now

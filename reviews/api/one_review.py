@@ -1,5 +1,6 @@
 """What all calls about one review have in common: which there are, how they answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,7 +19,7 @@ class OneReviewViewSet(ApiViewSet[Review]):
     serializer_class = shapes.ReviewDetail
     lookup_url_kwarg = "id"
     lookup_value_converter = "int"
-    about = "job"
+    about: Mapping[str, str] = {"job": "job"}
 
     def get_queryset(self) -> QuerySet[Review]:
         rows = Review.objects.visible_to(self.request.user).select_related(

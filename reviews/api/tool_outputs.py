@@ -1,5 +1,6 @@
 """The API of the model's calls: what they are, and what a person says to them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -82,7 +83,7 @@ class ToolOutputsViewSet(ApiViewSet[Job]):
     serializer_class = JobDetail
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
-    about = "id"
+    about: Mapping[str, str] = {"job": "id"}
     pagination_class = None
     filterset_class = None
 

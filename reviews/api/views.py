@@ -1,5 +1,6 @@
 """The API of deliveries, and of what reviews do with jobs: one service call each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -58,7 +59,7 @@ class DeliveryViewSet(
     lookup_field = "uuid"
     lookup_url_kwarg = "id"
     lookup_value_converter = "uuid"
-    about = "job"
+    about: Mapping[str, str] = {"job": "job"}
 
     def get_queryset(self) -> QuerySet[Delivery]:
         rows = Delivery.objects.visible_to(self.request.user).defer("request")
@@ -130,7 +131,7 @@ class JobReviewViewSet(ApiViewSet[Job]):
     serializer_class = JobDetail
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
-    about = "id"
+    about: Mapping[str, str] = {"job": "id"}
 
     def get_queryset(self) -> QuerySet[Job]:
         jobs = Job.objects.visible_to(self.request.user)
