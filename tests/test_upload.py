@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from jobs.admin.upload_file import check_rows
 from jobs.models import Job, JobType
 from tests.house import job_type, person
 from tests.test_pages import assert_strict, browser
@@ -191,6 +192,7 @@ def test_errors_of_json_lines_are_told_by_line(desk: Client) -> None:
         (["text,thread", "a,b"], "input.title, title, attempt_"),
         (["text", *["x"] * 1_001], "It has more than 1,000 rows: split it."),
         (["text", "x" * 1_500_000], "It is too large: split it."),
+        (["text", '"One', "Two"], "After line 1: unexpected end of data."),
         (["text", "x" * 200_000], "After line 1: field larger than"),
     ],
 )
@@ -231,6 +233,39 @@ def test_what_fits_no_more_is_told_and_not_stored(desk: Client, order: JobType) 
     assert errors(submit(desk, looked)) == {
         1: {"input.kind": ["This field is required."]}
     }
+
+
+def test_other_rows_under_a_key_are_refused_and_why_is_told(desk: Client) -> None:
+    looked = upload(desk, "text", "One")
+    submit(desk, looked)
+    other = json.dumps({"input": {"text": "Two"}})
+
+    answer = desk.post(PAGE, {"rows": other, "key": str(looked.context["key"])})
+
+    assert (answer.status_code, answer.url) == (302, PAGE)
+    assert "confirmed before, with other rows" in desk.get(PAGE).content.decode()
+    assert inputs() == [{"text": "One"}]
+
+
+def test_a_type_that_changes_in_that_moment_takes_nothing(
+    desk: Client, order: JobType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = upload(desk, "text", "One")
+    stricter = {**SCHEMA, "required": ["text", "kind"]}
+
+    def check_and_lose(*given: Any) -> Any:
+        rows = check_rows(*given)
+        order.versions.model(
+            job_type=order, model="m", prompt_template="$text", input_schema=stricter
+        ).save()
+        return rows
+
+    monkeypatch.setattr("jobs.admin.upload.check_rows", check_and_lose)
+    answer = submit(desk, looked)
+
+    assert (answer.status_code, answer.url) == (302, PAGE)
+    assert "has just changed: nothing was submitted" in desk.get(PAGE).content.decode()
+    assert not Job.objects.exists()
 
 
 @pytest.mark.parametrize("body", [{"rows": "x"}, {"rows": "{}", "key": "1"}])

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import InterfaceError, connection
 
 from jobs.api import watcher
-from jobs.api.waiting import Waiting
+from jobs.api.waiting import MOST_EACH, Waiting
 from jobs.api.watcher import Watcher
 from jobs.models import ApiToken, Job, JobType
 from jobs.sandbox.serving import serve
@@ -25,7 +25,7 @@ from tests.web import Web, serving
 
 pytestmark = pytest.mark.processes
 JOBS = "/api/v1/jobs/"
-CLIENTS = 200
+CLIENTS = MOST_EACH
 ASKED = 20  # how often the API is asked while they wait
 SOON = 5.0  # seconds; a look is taken twice in each
 LONG = 15.0  # more than any answer takes that is not held back
@@ -270,6 +270,8 @@ def test_who_comes_back_to_a_stream_is_told_only_what_is_new(
 def test_two_hundred_wait_without_a_connection_and_leave_the_api_responsive(
     web: Web, job: Job, token: str
 ) -> None:
+    another = ApiToken.objects.create(user=job.requester)[1]
+
     def held() -> int:
         if connection.vendor == "sqlite":
             return web.open_files(connection.settings_dict["NAME"])
@@ -292,6 +294,11 @@ def test_two_hundred_wait_without_a_connection_and_leave_the_api_responsive(
         assert not any(task.done() for task in waiting)
         assert web.process.num_threads() < CLIENTS / 4
 
+        status, said = await client.get(f"{path(job)}wait/")
+        assert (status, said["detail"].split()[0]) == (429, str(MOST_EACH))
+        other = {"Authorization": f"Token {another}"}
+        assert (await client.get(f"{path(job)}wait/?timeout=0", **other))[0] == 200
+
         took = []
         for _ in range(ASKED):
             began = monotonic()
@@ -304,6 +311,8 @@ def test_two_hundred_wait_without_a_connection_and_leave_the_api_responsive(
         assert {(status, said["status"]) for status, said in answers} == {
             (200, "cancelled")
         }
+        ended = await client.get(f"{path(job)}wait/?timeout=0")
+        assert ended[0] == 200, "their places are free again"
 
     as_a_client(web, token, act)
 

@@ -25,7 +25,8 @@ from jobs.admin.upload_file import (
 )
 from jobs.kit.canonical import sha256_hex
 from jobs.models import JobType, JobTypeVersion
-from jobs.services.answer_once import Answer, answer_once
+from jobs.services.answer_once import Answer, KeyBusy, KeyReused, answer_once
+from jobs.services.invalid import InvalidInput
 from jobs.services.submit_many import submit_many
 
 LARGEST = 1_500_000  # bytes of a file, and of what becomes of it on the page
@@ -64,7 +65,7 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
     job_type = get_object_or_404(JobType, name=name, is_active=True)
     version = get_object_or_404(job_type.versions.order_by("-number")[:1])
     if "rows" in request.POST:
-        return _confirmed(request, version)
+        return _confirmed_or_told(request, version)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -80,6 +81,19 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
         {"form": form, "columns": headings(version.input_schema)},
         status,
     )
+
+
+def _confirmed_or_told(request: HttpRequest, version: JobTypeVersion) -> HttpResponse:
+    try:
+        return _confirmed(request, version)
+    except KeyReused:
+        why = "This page was confirmed before, with other rows. Upload the file again."
+    except KeyBusy:
+        why = "They are being submitted already: look at the list of jobs in a moment."
+    except InvalidInput:
+        why = "The job type has just changed: nothing was submitted. Look at it again."
+    messages.error(request, why)
+    return HttpResponseRedirect(request.path)
 
 
 def _confirmed(request: HttpRequest, version: JobTypeVersion) -> HttpResponse:

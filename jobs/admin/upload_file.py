@@ -115,7 +115,9 @@ def _read_csv(text: str, version: JobTypeVersion) -> Iterator[Row]:
     """CSV: a heading, then a job on each row; what is left empty is left out."""
     heading = text.split("\n", 1)[0]
     separator = max(SEPARATORS, key=heading.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=True
+    )
     try:
         _check_heading(list(reader.fieldnames or []), version.input_schema)
         for number, cells in enumerate(reader, 2):  # as spreadsheets count

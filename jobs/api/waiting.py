@@ -12,6 +12,7 @@ import json
 import re
 import signal
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ PATH = re.compile(
     r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(wait|stream)/"
 )
 MOST = 2_000  # waiting clients in one process
+MOST_EACH = 200  # of them with the same token, so that others find a place
 ASKING = 8  # of them asking Django at a time: each of these holds a connection
 STILL_HERE = 15  # seconds between two signs of life in a stream
 COME_AGAIN = 5  # seconds
@@ -73,6 +75,7 @@ class Waiting:
         self._app = app
         self._watcher = Watcher()
         self._asking = asyncio.Semaphore(ASKING)
+        self._held = Counter[bytes]()  # by what they have for a token
         self._is_told_to_stop = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,8 +83,25 @@ class Waiting:
         if found is None or scope["method"] != "GET":
             return await self._app(scope, receive, send)
         if len(self._watcher) >= MOST:
-            return await _too_many().send_to(send)
+            said = f"{MOST:,} clients wait here already. Poll meanwhile."
+            return await _later(503, said).send_to(send)
+        token = _token(scope)
+        if self._held[token] >= MOST_EACH:
+            said = f"{MOST_EACH} clients with this token wait here already."
+            return await _later(429, f"{said} Poll meanwhile.").send_to(send)
         self._end_with_the_server()
+        self._held[token] += 1
+        try:
+            await self._hold(scope, found, receive, send)
+        finally:
+            self._held[token] -= 1
+            self._held += Counter()  # forgets those with none
+        return None
+
+    async def _hold(
+        self, scope: Scope, found: re.Match[str], receive: Receive, send: Send
+    ) -> None:
+        """Until there is an answer, or nobody who would hear it."""
         await receive()  # a GET has nothing to say: what comes next is its leaving
         held = self._wait if found[2] == "wait" else self._stream
         client = asyncio.create_task(_until_gone(receive))
@@ -93,7 +113,6 @@ class Waiting:
             answer.cancel()
         if answer.done() and not answer.cancelled():
             answer.result()
-        return None
 
     async def _wait(self, scope: Scope, job: UUID, send: Send) -> None:
         answer = await self._ask(scope)
@@ -223,8 +242,14 @@ def _chunk(body: bytes) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": True}
 
 
-def _too_many() -> Answer:
-    said = problem_answer(503, f"{MOST:,} clients wait here already. Poll meanwhile.")
+def _token(scope: Scope) -> bytes:
+    """One for all ways to write the same token: its hex has no case."""
+    said = dict(scope["headers"]).get(b"authorization", b"")
+    return (said.lower().split() or [b""])[-1]
+
+
+def _later(code: int, why: str) -> Answer:
+    said = problem_answer(code, why)
     said["Retry-After"] = str(COME_AGAIN)
     return _as_answer(said)
 

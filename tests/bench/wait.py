@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import aiohttp
 from tests.bench.web import _cpu, _environment, _prepare
 from tests.web import Web, serving
 
+EACH = 200  # with one token; the web process holds no more
+Headers = dict[str, str] | None
 CROWDS = (0, 200, 1_000)
 ASKED = 100
 QUIET = 5  # seconds over which the CPU of a waiting crowd is taken
@@ -47,24 +50,24 @@ class Figures:
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         env = _environment(Path(scratch)) | {"WEB_DATABASE_POOL": "false"}
-        token = _prepare(env)
+        tokens = _prepare(env, max(CROWDS) // EACH)
         with serving(env, Path(scratch)) as web:
             for crowd in CROWDS:
-                print(asyncio.run(_measure(web, token, crowd)))
+                print(asyncio.run(_measure(web, tokens, crowd)))
 
 
-async def _measure(web: Web, token: str, crowd: int) -> Figures:
-    headers = {"Authorization": f"Token {token}"}
+async def _measure(web: Web, tokens: list[str], crowd: int) -> Figures:
+    all_headers = [{"Authorization": f"Token {token}"} for token in tokens]
     limits = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
-        web.url, headers=headers, connector=limits
+        web.url, headers=all_headers[0], connector=limits
     ) as session:
         body = {"type": "note", "input": {"text": "Hello"}}
         async with session.post("/api/v1/jobs/", json=body) as answer:
             job = f"/api/v1/jobs/{(await answer.json())['id']}/"
         waiting = [
-            asyncio.create_task(_get(session, f"{job}wait/?timeout=60"))
-            for _ in range(crowd)
+            asyncio.create_task(_get(session, f"{job}wait/?timeout=60", headers))
+            for _, headers in zip(range(crowd), cycle(all_headers), strict=False)
         ]
         while web.clients() < crowd:
             await asyncio.sleep(0.1)
@@ -83,9 +86,11 @@ async def _measure(web: Web, token: str, crowd: int) -> Figures:
         return Figures(crowd, threads, database, cpu, p50, p95, told)
 
 
-async def _get(session: aiohttp.ClientSession, path: str) -> float:
+async def _get(
+    session: aiohttp.ClientSession, path: str, headers: Headers = None
+) -> float:
     began = time.perf_counter()
-    async with session.get(path) as answer:
+    async with session.get(path, headers=headers) as answer:
         await answer.read()
         assert answer.status == 200, answer.status
     return 1_000 * (time.perf_counter() - began)
