@@ -41,6 +41,8 @@ GROUPS = {
     "Managers": [
         *VIEW_JOBS,
         *VIEW_REVIEWS,
+        "jobs.submit_job",  # as programs may, whose tokens they make
+        "jobs.cancel_job",
         "jobs.hold_job",
         "jobs.view_thread",
         "jobs.close_thread",

@@ -207,8 +207,8 @@ def test_migrate_makes_each_group_with_its_rights(db: None, group: str) -> None:
 @pytest.mark.parametrize(
     ("right", "groups"),
     [
-        ("jobs.submit_job", {"Operators", "Integrations"}),
-        ("jobs.cancel_job", {"Operators", "Integrations"}),
+        ("jobs.submit_job", {"Operators", "Managers", "Integrations"}),
+        ("jobs.cancel_job", {"Operators", "Managers", "Integrations"}),
         ("jobs.retry_job", {"Operators"}),
         ("reviews.decide_review", {"Reviewers"}),
         ("reviews.claim_review", {"Reviewers"}),

@@ -10,7 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from jobs.kit.rights import is_service_account
 from jobs.services.tokens import LONGEST, RIGHT, make_token, why_not_for
+
+NAMED = 5  # accounts that are not offered
 
 
 class TokenForm(forms.Form):
@@ -33,9 +36,15 @@ class TokenForm(forms.Form):
     def __init__(self, by: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         active = User.objects.filter(is_active=True).order_by("username")
-        able = [user.pk for user in active if not why_not_for(by, user)]
+        why_not = {user: why_not_for(by, user) for user in active}
+        able = [user.pk for user, why in why_not.items() if not why]
+        missed = [
+            why for user, why in why_not.items() if why and is_service_account(user)
+        ]
         field = cast(forms.ModelChoiceField[User], self.fields["owner"])
         field.queryset = active.filter(pk__in=able)
+        if missed:
+            field.help_text += f" Not offered: {' '.join(missed[:NAMED])}"
 
 
 def make(desk: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:

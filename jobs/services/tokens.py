@@ -11,6 +11,7 @@ from jobs.models import ApiToken
 
 LONGEST = 3_650  # days
 RIGHT = "jobs.add_apitoken"
+NAMED = 3  # rights that are missing
 
 
 @transaction.atomic
@@ -34,6 +35,7 @@ def why_not_for(by: User, owner: User) -> str:
         return ""
     if not is_service_account(owner):
         return f"{name_of(owner)} is a person: people make their own tokens."
-    if not owner.get_all_permissions() <= by.get_all_permissions():
-        return f"{name_of(owner)} may do what {name_of(by)} may not."
+    if more := owner.get_all_permissions() - by.get_all_permissions():
+        some = ", ".join(sorted(more)[:NAMED]) + (" …" if len(more) > NAMED else "")
+        return f"{name_of(owner)} may do what {name_of(by)} may not ({some})."
     return ""
