@@ -1,5 +1,6 @@
 """What holds for every call of the API: how often, how much, from where."""
 
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -147,6 +148,26 @@ def test_nothing_is_done_for_who_sends_a_parameter_to_a_verb(
 
     problem(program.post(f"{JOBS}?dry_run=true", body), 400)
     assert not Job.objects.exists()
+
+
+def test_who_sends_another_scheme_is_told_ours(db: None) -> None:
+    answer = APIClient().get(JOBS, HTTP_AUTHORIZATION="Bearer abc")
+
+    assert "Authorization: Token" in problem(answer, 401)["detail"]
+
+
+def test_who_forgot_the_last_slash_is_told(program: APIClient) -> None:
+    assert "end in a slash" in problem(program.get("/api/v1/jobs"), 404)["detail"]
+    assert "slash" not in problem(program.get("/api/v1/jops/"), 404)["detail"]
+
+
+def test_half_a_character_is_called_so(program: APIClient) -> None:
+    body = {"type": "note", "input": {"text": "\ud83d"}}
+
+    answer = program.post(JOBS, json.dumps(body), content_type="application/json")
+
+    (said,) = problem(answer, 400)["errors"]["input.text"]
+    assert "half of a surrogate pair" in said
 
 
 def test_what_breaks_before_any_view_is_a_problem_too(program: APIClient) -> None:

@@ -96,6 +96,23 @@ def test_it_is_archived_and_deleted(shop):
     assert set(problem(answer, 400)["errors"]) == {"archive"}
 
 
+def test_no_copy_is_promised_once_it_is_deleted_without_one(shop):
+    thread = thread_of(shop)
+    assert api(shop).delete(path_of(thread)).status_code == 202
+
+    refused = api(shop).delete(f"{path_of(thread)}?archive=true")
+
+    assert "already, without a copy" in problem(refused, 409)["detail"]
+    assert not Thread.objects.get().keeps_copy
+
+
+def test_archiving_takes_no_fields(shop):
+    answer = api(shop).post(f"{path_of(thread_of(shop))}archive/", {"x": 1})
+
+    assert set(problem(answer, 400)["errors"]) == {"x"}
+    assert Thread.objects.get().stage == Thread.Stage.OPEN
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

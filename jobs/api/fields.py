@@ -17,6 +17,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Nothing(StrictSerializer):
+    """The body of what takes none."""
+
+
 class Text(serializers.CharField):
     """Text and nothing else: a number is not quietly made into one."""
 

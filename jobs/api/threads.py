@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from jobs.api.fields import Dollars, Metadata, StrictSerializer, Text, Whole
+from jobs.api.fields import Dollars, Metadata, Nothing, StrictSerializer, Text, Whole
 from jobs.api.filters import require_a_time_of_utc, since, until
 from jobs.api.shapes import COUNT
 from jobs.api.viewset import ApiViewSet
@@ -192,6 +192,7 @@ class ThreadViewSet(
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, public_id: str) -> Response:
         """Copy its items and close it, once the jobs in it have come to their ends."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
         return self._shown(archive_thread(self.get_object(), by=self.person), 202)
 
     def _shown(self, thread: Thread, status: int) -> Response:

@@ -16,6 +16,8 @@ from jobs.lifecycle import MoveRefused
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+UNKNOWN_CALLER = "No token was given. Send the header Authorization: Token YOUR-TOKEN."
+SLASH = " Addresses of the API end in a slash."
 BROKEN = "Something broke on our side; it was logged."
 
 
@@ -48,6 +50,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> JsonResponse:
     if isinstance(error, RequestDataTooBig):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         return _response(problem(413, f"A request may have at most {most:,} bytes."))
+    if isinstance(error, exceptions.NotAuthenticated):
+        error.detail = exceptions.ErrorDetail(UNKNOWN_CALLER, error.default_code)
     known = exception_handler(error, context)
     if known is None:
         log.exception("a view failed", view=str(context.get("view")))
@@ -83,7 +87,8 @@ def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
 @csrf_exempt  # or a POST that forgot its last slash would get Django's page instead
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """For addresses under /api/ that lead nowhere."""
-    return _response(problem(404, f"There is nothing at {request.path}."))
+    hint = "" if request.path.endswith("/") else SLASH
+    return _response(problem(404, f"There is nothing at {request.path}.{hint}"))
 
 
 def problem_or(code: int, page: Callable[..., HttpResponseBase]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 DEEPEST = 50  # lists and objects in each other; whoever walks them needs a stack
 BOTTOM = 200  # deeper than this is refused before anyone walks it
 LONGEST_NAME = 80  # characters of a name, where an error tells its place
+UNSTORABLE = "NUL, or half of a surrogate pair"
 TORN = re.compile("[\0\ud800-\udfff]")  # NUL, half a surrogate pair: nobody stores them
 
 
@@ -30,14 +31,20 @@ def read_json(raw: bytes) -> Any:
 def flaws(value: Any, *path: str | int) -> Iterator[tuple[str, str]]:
     """The places in a JSON value that cannot be stored or passed on, with why."""
     if isinstance(value, str) and TORN.search(value):
-        yield place(*path), "It contains characters that cannot be stored (NUL)."
+        yield (
+            place(*path),
+            f"It contains characters that cannot be stored ({UNSTORABLE}).",
+        )
     elif isinstance(value, int | float) and not abs(value) <= float_info.max:
         yield place(*path), "This number cannot be stored."
     elif isinstance(value, dict | list) and len(path) > DEEPEST:
         yield place(*path), f"It is nested more than {DEEPEST} levels deep."
     elif isinstance(value, dict):
         if any(TORN.search(name) for name in value):
-            yield place(*path), "A name has characters that cannot be stored (NUL)."
+            yield (
+                place(*path),
+                f"A name has characters that cannot be stored ({UNSTORABLE}).",
+            )
         for name, part in value.items():
             yield from flaws(part, *path, name)
     elif isinstance(value, list):

@@ -41,11 +41,14 @@ def delete_thread(thread: Thread, *, by: User, archive: bool = False) -> Thread:
     """Cancel what runs in it, then delete it at the provider; `archive`: a copy stays.
 
     Once begun it goes on, and to ask again changes nothing. Raises MoveRefused while a
-    job in it is on legal hold.
+    job in it is on legal hold, and for a copy where it was begun without one.
     """
     _require_right(thread, by)
     (thread,) = lock(Thread.objects.filter(pk=thread.pk))
     if thread.stage in (Stage.DELETING, Stage.DELETED):
+        if archive and not thread.keeps_copy:
+            said = CLOSED[Stage(thread.stage)]
+            raise MoveRefused(f"“{thread.key}” {said} already, without a copy.")
         return thread
     if thread.jobs.filter(legal_hold=True).exists():
         raise MoveRefused(f"A job in “{thread.key}” is on legal hold.")
