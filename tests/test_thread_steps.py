@@ -445,7 +445,9 @@ def test_no_answer_to_a_repeated_request_tells_of_it_again(shop, courier):
 def test_deleting_twice_changes_nothing_and_frees_the_key(shop, courier):
     thread = thread_of(shop)
     delete_thread(thread, by=shop)
-    delete_thread(thread, by=shop, archive=True)
+    delete_thread(thread, by=shop)
+    with pytest.raises(MoveRefused, match="without a copy"):
+        delete_thread(thread, by=shop, archive=True)
     assert not Thread.objects.get(pk=thread.pk).keeps_copy
     Process(courier, lambda: None).run(thread)
     assert thread_of(shop) != thread
