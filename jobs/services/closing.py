@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from jobs.kit.rights import require
@@ -93,12 +93,8 @@ def is_quiet(thread: Thread, now: datetime) -> bool:
         _cancel_all(thread, now)
     at_work = Attempt.objects.filter(conversation__thread=thread).in_the_air(now)
     unfinished = thread.jobs.filter(status__in=BEFORE_COMPLETION)
-    has_turn = Q(pk=thread.pk, active_job__isnull=False)
-    return not (
-        unfinished.exists()
-        or at_work.exists()
-        or Thread.objects.filter(has_turn).exists()
-    )
+    has_turn = Thread.objects.filter(pk=thread.pk).exclude(active_job=None)
+    return not any(rows.exists() for rows in (unfinished, at_work, has_turn))
 
 
 def may_close(thread: Thread, person: User) -> bool:

@@ -34,10 +34,7 @@ NOT_THERE = 404
 TWIN = "The provider gave the id of another conversation."
 NO_END = "Its list of items does not come to an end, or leaves some out."
 
-
-STEPPED = [
-    *("wake_at", "stage", "archived_at", "deleted_at", "taking_out", "metadata"),
-]
+STEPPED = ["wake_at", "stage", "archived_at", "deleted_at", "taking_out", "metadata"]
 log = structlog.get_logger(__name__)
 
 

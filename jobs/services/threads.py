@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from jobs.kit.rights import require
 from jobs.kit.strict_json import flaws
-from jobs.lifecycle import MoveRefused
-from jobs.models import Job, Thread
+from jobs.models import Thread
 from jobs.services.invalid import InvalidInput, by_field
 
 KEY = 200  # characters; Thread.key
@@ -61,12 +60,6 @@ def why_not_run(thread: Thread | None) -> str:
     if thread is None or thread.stage == Thread.Stage.OPEN:
         return ""
     return f"The thread “{thread.key}” {CLOSED[Thread.Stage(thread.stage)]}"
-
-
-def require_open(job: Job) -> None:
-    """Raise MoveRefused where its thread runs nothing any more."""
-    if why := why_not_run(job.thread):
-        raise MoveRefused(f"{why}.")
 
 
 def _check(
