@@ -17,6 +17,7 @@ import httpx2
 import psutil
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from standardwebhooks.webhooks import Webhook
 
@@ -53,7 +54,7 @@ def test_no_setting_is_left_to_the_developers_environment(place):
     settings = (ROOT / "bgreview" / "settings.py").read_text()
     read = set(re.findall(r"""env\.\w+\(\s*["'](\w+)""", settings))
     assert {"PROVIDER", "DATABASE_URL", "EMAIL_URL"} <= read
-    assert read <= set(environment.environment(place))
+    assert read <= set(environment.environment(place, place.urls()))
 
 
 def test_a_database_is_taken_from_the_environment_but_not_from_the_env_file(
@@ -62,10 +63,11 @@ def test_a_database_is_taken_from_the_environment_but_not_from_the_env_file(
     theirs = "postgres://ours@db.example/production"
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setenv("DATABASE_URL", theirs)
-    assert environment.environment(place)["DATABASE_URL"] == theirs
+    urls = place.urls()
+    assert environment.environment(place, urls)["DATABASE_URL"] == theirs
 
     (tmp_path / ".env").write_text(f"DATABASE_URL={theirs}\n")
-    found = environment.environment(place)["DATABASE_URL"]
+    found = environment.environment(place, urls)["DATABASE_URL"]
     assert found == f"sqlite:///{place.database}"
 
 
@@ -74,6 +76,11 @@ def test_a_database_with_other_people_is_left_alone(db):
     User.objects.create_user("somebody")
     with pytest.raises(NotOurs):
         check_database(once=False)
+
+
+def test_with_other_settings_than_its_own_it_does_not_begin():
+    with pytest.raises(CommandError, match="settings of its own"):
+        call_command("demo")
 
 
 def test_secret_and_ports_stay_what_they_were(place):

@@ -20,7 +20,7 @@ from bgreview.demo.operators import (
     see_to_deliveries,
 )
 from bgreview.demo.people import PASSWORD, PEOPLE, new_token
-from bgreview.demo.place import Place
+from bgreview.demo.place import Place, Problem
 from bgreview.demo.play import Play
 from bgreview.demo.proof import Proof
 from bgreview.demo.provider import Provider
@@ -41,7 +41,7 @@ SETTLING = 20.0  # seconds for what the provider is told after a job's end
 BUSY, IDLE = 0.5, 3.0  # seconds between two looks
 
 
-class NotAsExpected(Exception):
+class NotAsExpected(Problem):
     """A job ended otherwise than its scene says, or not in time."""
 
 

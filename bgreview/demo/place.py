@@ -17,7 +17,11 @@ SERVERS = ("web", "sandbox", "receiver")
 KEPT = ("demo.sqlite3*", "mail", "logs", "received.jsonl", "ports.json", "secret")
 
 
-class InUse(Exception):
+class Problem(Exception):
+    """What ends the demo with a word instead of a traceback."""
+
+
+class InUse(Problem):
     """Another demo is at work there."""
 
 
@@ -52,7 +56,6 @@ class Place:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InUse(f"A demo is at work in {self.folder} already.") from error
-        os.set_inheritable(handle, True)  # and so held across execve
 
     def clear(self) -> None:
         """Remove what an earlier demo left, and nothing else."""
@@ -76,6 +79,10 @@ class Place:
             kept.touch(mode=0o600)
             kept.write_text(secrets.token_urlsafe(50))
         return kept.read_text()
+
+    def urls(self) -> dict[str, str]:
+        """Where each server will be."""
+        return {name: f"http://{HOST}:{port}" for name, port in self.ports().items()}
 
     def ports(self) -> dict[str, int]:
         """A port for each server: as the environment says, as last time, or free.

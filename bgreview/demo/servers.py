@@ -9,7 +9,7 @@ from functools import partial
 import httpx2
 from django.utils import timezone
 
-from bgreview.demo.place import HOST, Place
+from bgreview.demo.place import HOST, Place, Problem
 from bgreview.processes import Processes, web_command
 from jobs.models import Sweep
 from jobs.webhooks import PATH
@@ -18,7 +18,7 @@ PATIENCE = 60.0  # seconds; a small machine with much to do needs many of them
 TAIL = 15  # lines of a log
 
 
-class NotUp(Exception):
+class NotUp(Problem):
     """A process ended, or never answered; says what its log says."""
 
 

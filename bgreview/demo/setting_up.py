@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 
 from bgreview.demo.catalogue import load_destinations, load_types
 from bgreview.demo.people import SHOP, make_people
+from bgreview.demo.place import Problem
 from bgreview.demo.scenes import CANCELLED, Scene
 from bgreview.demo.shop import NAME
 from jobs.models import Job
@@ -19,7 +20,7 @@ from jobs.services.retry import retry_job
 FORGOTTEN = "The sandbox was started anew, and keeps nothing: this run is lost."
 
 
-class NotOurs(Exception):
+class NotOurs(Problem):
     """The database that was given cannot be used; says why."""
 
 

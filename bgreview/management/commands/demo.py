@@ -1,21 +1,19 @@
 """manage.py demo: the whole story on this machine, with real processes."""
 
-import json
 import os
 import secrets
 import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
+import django
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from bgreview.client import ClientError
-from bgreview.demo.environment import INSIDE, enter
-from bgreview.demo.performance import NotAsExpected, Performance
-from bgreview.demo.place import InUse, Place
-from bgreview.demo.servers import NotUp
-from bgreview.demo.setting_up import NotOurs
+from bgreview.demo.environment import environment
+from bgreview.demo.place import Place, Problem
 from bgreview.processes import ROOT, PortTaken
 
 SCALE = 0.4  # jobs take 2 to 16 s at the sandbox: time to watch them
@@ -23,13 +21,11 @@ SCALE_ONCE = 0.1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 WIDTH = 120  # columns where there is no terminal
-# What ends it with a word instead of a traceback.
-REASONS = (InUse, PortTaken, NotOurs, NotUp, ClientError, NotAsExpected)
 
 
 class Command(BaseCommand):
     help = "Play the whole story with a stand-in for the provider, then serve it."
-    requires_system_checks = ()  # PROVIDER is not set before we have set it ourselves
+    requires_system_checks = ()  # there are no settings before we have made them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -59,37 +55,42 @@ class Command(BaseCommand):
             scale = SCALE_ONCE if once and not chaos else SCALE
         if chaos and seed is None:
             seed = secrets.randbelow(10**6)
+        if settings.configured:
+            raise CommandError("It has settings of its own: start it by manage.py.")
         try:
-            if INSIDE not in os.environ:
-                prepare(once)
+            place = prepare(once)
             end_on_signals()
-            perform(once, scale, seed if chaos else None)
+            perform(place, once, scale, seed if chaos else None)
         except KeyboardInterrupt:
             if once:
                 raise SystemExit(INTERRUPTED) from None
             self.stdout.write("Stopped. Started again, it goes on where it was.")
-        except REASONS as problem:
+        except (Problem, PortTaken, ClientError) as problem:
             raise CommandError(str(problem)) from problem
 
 
-def prepare(once: bool) -> NoReturn:
-    """Find the place, and start again with the demo's environment."""
+def prepare(once: bool) -> Place:
+    """Find the place, where we are alone."""
     os.umask(0o077)  # what it writes, secrets included, is for nobody else
     default = ROOT / "var" / ("demo-once" if once else "demo")
     place = Place(Path(os.environ.get("DEMO_DIR") or default).resolve())
     place.take()
     if once:
         place.clear()
-    enter(place)
+    return place
 
 
-def perform(once: bool, scale: float, seed: int | None) -> None:
-    inside = json.loads(os.environ[INSIDE])
-    place = Place(Path(inside["folder"]))
+def perform(place: Place, once: bool, scale: float, seed: int | None) -> None:
+    """Start Django with the demo's settings, and all else after it."""
+    urls = place.urls()
+    os.environ.update(environment(place, urls))
+    django.setup()
+    from bgreview.demo.performance import Performance
+
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
-    Performance(place, inside["urls"], console, once, scale, seed).run()
+    Performance(place, urls, console, once, scale, seed).run()
 
 
 def end_on_signals() -> None:
