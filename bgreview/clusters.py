@@ -7,7 +7,6 @@ sign of life, is replaced: a fresh one takes over, then the old one retires.
 
 import os
 import platform
-import signal
 import subprocess
 import sys
 import time
@@ -17,9 +16,10 @@ from datetime import datetime, timedelta
 import psutil
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from bgreview.processes import end_with_parent
+from bgreview.processes import end_with_parent, kill_group, lives
 from jobs.models import Sweep
 from jobs.queue import DEFAULT, SWEEPS, ring
 
@@ -38,7 +38,7 @@ class Cluster:
     def __init__(self, name: str) -> None:
         self.name, self.lane = name, LANES[name]
         self._born = self._complete_at = self._rung = timezone.now()
-        self._members: set[int] = set()
+        self._members: set[psutil.Process] = set()
         others = settings.Q_CLUSTER["ALT_CLUSTERS"]
         self._size = others.get(name, settings.Q_CLUSTER)["workers"] + BESIDE_WORKERS
         self.process = subprocess.Popen(
@@ -66,7 +66,7 @@ class Cluster:
             late = now - self._born > GROWING
             return f"it has {len(alive)} of {self._size} processes" if late else ""
         if lost := self._members - alive:
-            return f"it lost {sorted(lost)}"
+            return f"it lost {sorted(member.pid for member in lost)}"
         return self._listen(now)
 
     def _listen(self, now: datetime) -> str:
@@ -82,11 +82,11 @@ class Cluster:
 
     def dismiss(self) -> None:
         """Tell its sweeps to stop, and the cluster to end; does not wait."""
-        pids = self._members | self._alive()
+        self._members |= self._alive()
         self._dismissed_at = time.monotonic()
         with suppress(DatabaseError):  # then they stop when they are killed
-            here = Sweep.objects.filter(host=platform.node(), ended_at=None)
-            here.filter(pid__in=pids).update(ended_at=timezone.now())
+            pids = [member.pid for member in self._members]
+            _going_here().filter(pid__in=pids).update(ended_at=timezone.now())
         if self.process.poll() is None:
             self.process.terminate()
 
@@ -100,21 +100,23 @@ class Cluster:
         left = self._dismissed_at + GRACE - time.monotonic()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0, left))
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        kill_group(self.process.pid, self._members)
         self.process.wait()
 
-    def _alive(self) -> set[int]:
+    def _alive(self) -> set[psutil.Process]:
         try:
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            return {c.pid for c in children if c.status() != psutil.STATUS_ZOMBIE}
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            return set(filter(lives, family))
         except psutil.NoSuchProcess:
             return set()
 
 
 def close_rows_of_the_dead() -> None:
     """A sweep that was killed did not end its row: whoever outlives it does."""
-    here = Sweep.objects.filter(host=platform.node(), ended_at=None)
-    pids = here.values_list("pid", flat=True)
-    dead = [pid for pid in pids if not psutil.pid_exists(pid)]
-    here.filter(pid__in=dead).update(ended_at=timezone.now())
+    pids = set(_going_here().values_list("pid", flat=True))
+    dead = pids - {process.pid for process in filter(lives, psutil.process_iter())}
+    _going_here().filter(pid__in=dead).update(ended_at=timezone.now())
+
+
+def _going_here() -> QuerySet[Sweep]:
+    return Sweep.objects.filter(host=platform.node(), ended_at=None)

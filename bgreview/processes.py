@@ -90,7 +90,7 @@ class Processes:
                 os.killpg(group, signal.SIGKILL)
         process.kill()
         process.wait()
-        _kill(process.pid, family)
+        kill_group(process.pid, family)
         return 1 + len(family)
 
     def stop(self) -> None:
@@ -105,7 +105,7 @@ class Processes:
                 family |= _descendants(process)
                 process.kill()
                 process.wait()
-            _kill(process.pid, family)
+            kill_group(process.pid, family)
         for file in self._files:
             file.close()
         self._running.clear()
@@ -137,6 +137,26 @@ def web_command(host: str, port: int) -> list[str]:
     ]
 
 
+def kill_group(group: int, family: set[psutil.Process]) -> None:
+    """Kill what is left of the group of one that has ended, and of its family."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    until = time.monotonic() + DYING
+    while any(map(lives, family)) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def lives(process: psutil.Process) -> bool:
+    """A zombie does not: whoever adopted it may take its time to bury it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _descendants(process: subprocess.Popen[Any]) -> set[psutil.Process]:
     """All that it started, in whatever session they are."""
     try:
@@ -151,23 +171,3 @@ def _led_by(process: psutil.Process) -> int:
         return process.pid if os.getpgid(process.pid) == process.pid else 0
     except ProcessLookupError:
         return 0
-
-
-def _kill(group: int, family: set[psutil.Process]) -> None:
-    """What is left of the group of one that has ended, and of its family."""
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
-    for member in family:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    until = time.monotonic() + DYING
-    while any(map(_lives, family)) and time.monotonic() < until:
-        time.sleep(0.01)
-
-
-def _lives(process: psutil.Process) -> bool:
-    """A zombie does not: whoever adopted it may take its time to bury it."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

@@ -165,10 +165,13 @@ def test_a_cluster_that_does_not_become_complete_is_no_good(db, monkeypatch):
 
 
 def test_rows_of_killed_sweeps_are_closed_by_who_outlives_them(db):
-    with subprocess.Popen(["sleep", "0"]) as killed:
-        killed.wait()
+    with subprocess.Popen(["sleep", "0"]) as gone:
+        gone.wait()
+    unburied = subprocess.Popen(["sleep", "0"])
+    dead = psutil.Process(unburied.pid)
+    wait_for("a zombie", 10, lambda: dead.status() == psutil.STATUS_ZOMBIE)
     now = timezone.now()
-    for pid in (killed.pid, os.getpid()):
+    for pid in (gone.pid, unburied.pid, os.getpid()):
         Sweep.objects.create(
             lane=Sweep.PROVIDER,
             host=platform.node(),
@@ -177,4 +180,5 @@ def test_rows_of_killed_sweeps_are_closed_by_who_outlives_them(db):
             beat_at=now,
         )
     clusters.close_rows_of_the_dead()
+    unburied.wait()
     assert Sweep.objects.get(ended_at=None).pid == os.getpid()
