@@ -36,8 +36,8 @@ run: $(RUNTIME) .env ## Serve, with the settings in .env
 	$(PYTHON) manage.py collectstatic --noinput
 	$(PYTHON) manage.py serve
 
-test: $(DEV) $(BROWSER) ## Run all tests on SQLite and PostgreSQL; ARGS="-k retry"
-	@$(PYTHON) tests/run.py $(ARGS)
+test: $(DEV) $(BROWSER) ## Run all tests; ALL=1: all on PostgreSQL too; ARGS="-k retry"
+	@$(PYTHON) tests/run.py $(if $(ALL),--all) $(ARGS)
 
 fuzz: $(DEV) ## Drive lifecycle and API at random for long; SEEDS=1234+100 ARGS=--db=postgres
 	@echo "SEEDS=$(SEEDS) FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED)"

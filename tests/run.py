@@ -1,10 +1,13 @@
 """Runs the suite on SQLite and on PostgreSQL, side by side, and adds all up.
 
-What no database can change runs once, beside SQLite. Tests that start real processes
-wait more than they compute, so they have runs of their own beside the others. What
-stands on the command line goes to pytest: `tests/run.py -k deliver -x`.
+Every test runs on SQLite. PostgreSQL repeats those that are about what databases do
+differently (marked `both_databases`); with `--all`, or of tests that were chosen, every
+one that reaches a database. Tests that start real processes wait more than they
+compute, so they have runs of their own beside the others. What else stands on the
+command line goes to pytest: `tests/run.py -k deliver -x`.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -15,14 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-COMPUTING, WAITING = "--processes=without", "--processes=only"
-RUNS = {
-    "sqlite": ["--db=sqlite", COMPUTING],
-    "postgres": ["--db=postgres", COMPUTING, "--only-database"],
-    "sqlite, processes": ["--db=sqlite", WAITING],
-    "postgres, processes": ["--db=postgres", WAITING, "--only-database"],
-}
-WIDTH = max(map(len, RUNS))
+COMPUTING, WAITING = ["--processes=without"], ["--processes=only"]
+SQLITE, POSTGRES = ["--db=sqlite"], ["--db=postgres", "--only-database"]
+MARKED = ["-m", "both_databases"]
+CORES = os.cpu_count() or 1
+WIDTH = len("postgres, processes")
 ENDED = (0, 1, 5)  # pytest's exit codes: all passed, some failed, there was no test
 
 
@@ -58,10 +58,10 @@ class Run:
 
     def __init__(self, name: str, tally: Path, arguments: list[str]) -> None:
         self.name, self.tally = name, tally
-        pytest = [sys.executable, "-m", "pytest", "-q", *_workers()]
+        pytest = [sys.executable, "-m", "pytest", "-q"]
         options = ["-p", "tests.tally", f"--tally={tally}"]
         self.process = subprocess.Popen(
-            [*pytest, *options, *RUNS[name], *arguments],
+            [*pytest, *options, *arguments],
             env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,16 +116,33 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != unwanted}
 
 
-def _workers() -> list[str]:
-    """The computing runs fill two cores; more cores are shared out between them."""
-    each = (os.cpu_count() or 1) // 2
-    return [f"-n{each}", "--dist=loadfile"] if each > 1 else []
+def parts(everything: bool) -> dict[str, list[str]]:
+    """What runs side by side, by its name; the computing runs keep all cores busy."""
+    again = [*POSTGRES, *([] if everything else MARKED)]
+    shares = (CORES // 2, CORES // 2) if everything else (CORES, 1)
+    on_sqlite, on_postgres = map(_workers, shares)
+    return {
+        "sqlite": [*SQLITE, *COMPUTING, *on_sqlite],
+        "postgres": [*again, *COMPUTING, *on_postgres],
+        "sqlite, processes": [*SQLITE, *WAITING],
+        "postgres, processes": [*again, *WAITING],
+    }
+
+
+def _workers(number: int) -> list[str]:
+    return [f"-n{number}", "--dist=loadfile"] if number > 1 else []
 
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    ours.add_argument("--all", action="store_true")
+    options, chosen = ours.parse_known_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bgreview-tally-") as scratch:
-        runs = [Run(name, Path(scratch, name), arguments) for name in RUNS]
+        runs = [
+            Run(name, Path(scratch, name), [*part, *chosen])
+            for name, part in parts(options.all or bool(chosen)).items()
+        ]
         try:
             tallies = [run.finish() for run in runs]
         except KeyboardInterrupt:
@@ -134,7 +151,7 @@ def main(arguments: list[str]) -> int:
             tallies = [run.finish() for run in runs]
     print(*(line for tally in tallies for line in ["", *tally.lines()]), sep="\n")
     print(f"\n{closing_line(tallies)}")
-    return 0 if succeeded(tallies, chosen=bool(arguments)) else 1
+    return 0 if succeeded(tallies, chosen=bool(chosen)) else 1
 
 
 if __name__ == "__main__":

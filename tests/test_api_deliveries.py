@@ -20,6 +20,8 @@ from tests.house import (
     with_terms,
 )
 
+pytestmark = pytest.mark.both_databases
+
 LIST = "/api/v1/deliveries/"
 
 

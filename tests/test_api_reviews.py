@@ -13,6 +13,8 @@ from tests.test_claims import holder
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 
+pytestmark = pytest.mark.both_databases
+
 LIST = "/api/v1/reviews/"
 
 

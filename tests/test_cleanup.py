@@ -63,6 +63,8 @@ from tests.house import (
 )
 from tests.test_old_rows import session
 
+pytestmark = pytest.mark.both_databases
+
 SOURCE = {"title": "Log", "url": "https://log.example/", "text": f"A {WORD} eats fish."}
 CITED = f"Question: What does it eat?\n\nSources:\n{json.dumps([SOURCE])}"
 

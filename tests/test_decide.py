@@ -47,6 +47,8 @@ from tests.house import (
     webhook,
 )
 
+pytestmark = pytest.mark.both_databases
+
 BOTH = pytest.mark.parametrize("decide", [approve, reject])
 ELSEWHERE = "http://127.0.0.1:9/hook"  # nobody listens there
 WHY = "The second claim has no source."

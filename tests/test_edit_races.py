@@ -23,6 +23,8 @@ from tests.test_races import (
     waiting,  # noqa: F401  (a fixture)
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def edits(review: Review, by):
     page, review = seen(review), Review.objects.get(pk=review.pk)

@@ -44,6 +44,8 @@ from tests.house import (
     webhook,
 )
 
+pytestmark = pytest.mark.both_databases
+
 JOBS = "/api/v1/jobs/"
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

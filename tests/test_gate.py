@@ -27,6 +27,8 @@ from tests.house import (
     webhook,
 )
 
+pytestmark = pytest.mark.both_databases
+
 # ---- the gate --------------------------------------------------------------------
 
 

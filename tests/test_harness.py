@@ -15,7 +15,9 @@ from model_bakery import baker
 
 from jobs.models import JobEvent, JobType
 from tests import migrated, standing
-from tests.run import Tally, closing_line, succeeded
+from tests.run import Tally, closing_line, parts, succeeded
+
+pytestmark = pytest.mark.both_databases
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,6 +129,25 @@ def test_tests_with_standing_rows_come_last():
 def test_rows_do_not_stand_where_a_test_would_break_another(items, why):
     with pytest.raises(pytest.UsageError, match=why):
         standing.pytest_collection_modifyitems(items)
+
+
+# ---- what runs where -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["postgres", "postgres, processes"])
+def test_postgresql_repeats_what_is_marked_or_everything(name):
+    assert "both_databases" in parts(everything=False)[name]
+    assert "both_databases" not in parts(everything=True)[name]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_nothing_is_left_out_on_sqlite(everything):
+    run = parts(everything)
+    ours = [
+        option for option in run["sqlite"] if not option.startswith(("-n", "--dist"))
+    ]
+    assert ours == ["--db=sqlite", "--processes=without"]
+    assert run["sqlite, processes"] == ["--db=sqlite", "--processes=only"]
 
 
 # ---- the closing line ------------------------------------------------------------

@@ -22,6 +22,8 @@ from reviews.services.decide import approve
 from tests.deliveries import only_delivery
 from tests.house import api, person, problem, seen, send_due, submit
 
+pytestmark = pytest.mark.both_databases
+
 JOBS = "/api/v1/jobs/"
 BODY = {"type": "note", "input": {"text": "Say hello."}}
 AT_ONCE = 8

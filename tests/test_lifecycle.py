@@ -26,6 +26,8 @@ from reviews.services.decide import approve
 from reviews.services.seen import what_is_seen
 from tests.house import submit, webhook
 
+pytestmark = pytest.mark.both_databases
+
 # What may follow what, as DESIGN.md section 3 has it.
 JOB_TABLE = """
 queued           running

@@ -12,7 +12,7 @@ from jobs.services.claim import claim_jobs
 from jobs.services.errands import Kind
 from tests.house import bring_to, job_type, submit
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def limit(model: str = "", **most: int) -> StartLimit:

@@ -31,6 +31,8 @@ from tests.sweeping import (
     wait_until_answered,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 # ---- looking ---------------------------------------------------------------------
 def test_a_response_that_is_missing_for_a_moment_is_found_again(note, shop, scripted):

@@ -14,6 +14,8 @@ from jobs.models import ApiToken, Finding, IdempotencyKey, Sweep, WebhookReceipt
 from jobs.services import purge
 from tests.house import person
 
+pytestmark = pytest.mark.both_databases
+
 
 def receipt(age: timedelta) -> Any:
     return WebhookReceipt.objects.create(

@@ -38,6 +38,8 @@ from tests.house import (
     webhook,
 )
 
+pytestmark = pytest.mark.both_databases
+
 TEAMS = {
     "type": "object",
     "properties": {"team": {"type": "string"}, "members": {"type": "integer"}},

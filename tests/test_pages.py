@@ -17,6 +17,8 @@ from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
 from tests.house import bring_to, browser, person, submit, webhook
 
+pytestmark = pytest.mark.both_databases
+
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
     re.I,

@@ -16,7 +16,7 @@ from jobs.sweep import turn
 from tests.house import bring_to, person, submit, sweep_until
 from tests.sweeping import carry, claim, error, history, past_deadline, response
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def probe_now() -> None:

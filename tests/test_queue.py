@@ -24,6 +24,8 @@ from tests.test_pages import assert_strict, path_to
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 
+pytestmark = pytest.mark.both_databases
+
 ELSEWHERE = "http://127.0.0.1:9/hook"  # nobody listens there
 
 

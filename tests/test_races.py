@@ -30,6 +30,8 @@ from reviews.services.recall import recall_job
 from tests.house import bring_to, mailbox, seen, send_due, submit, webhook
 from tests.interleavings.replies import REPLIES
 
+pytestmark = pytest.mark.both_databases
+
 TOGETHER = 20  # seconds to wait for the other: more means that a thread has died
 Row = TypeVar("Row", bound=models.Model)
 Act = Callable[[], Any]

@@ -49,6 +49,8 @@ from tests.house import (
 )
 from tests.test_races import at_once, reviews_like
 
+pytestmark = pytest.mark.both_databases
+
 TITLE = "Quarterly figures of Acme"
 SECRET_NUMBER = "4711-0815"
 

@@ -27,6 +27,8 @@ from tests.sweeping import (
     runs_of,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 # ---- failures --------------------------------------------------------------------
 def test_what_fails_once_is_tried_again_by_itself(note, shop, courier):

@@ -17,6 +17,8 @@ from jobs.services.invalid import MOST_ERRORS
 from jobs.services.submit import LONGEST_DEADLINE, InvalidInput, submit_job
 from tests.house import api, job_type, person, problem
 
+pytestmark = pytest.mark.both_databases
+
 JOBS = "/api/v1/jobs/"
 NUL, HALF = "a\0b", "a\ud83d"  # what no database stores: NUL, half an emoji
 

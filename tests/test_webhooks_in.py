@@ -36,7 +36,7 @@ from tests.events import NOW, OLD_SECRET, SECRET, event, post, signed, tell
 from tests.house import bring_to, person, problem, submit, sweep_until
 
 secrets = events.secrets  # a fixture
-pytestmark = pytest.mark.usefixtures("secrets")
+pytestmark = [pytest.mark.usefixtures("secrets"), pytest.mark.both_databases]
 TOO_OFTEN = 1_000
 
 
