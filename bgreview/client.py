@@ -1313,6 +1313,22 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("--title", help="what people see in lists")
     submit.add_argument("--thread", metavar="KEY", help="the thread it belongs to")
     submit.add_argument(
+        "--on-active",
+        choices=("queue", "reject", "cancel"),
+        help="while another job of the thread runs: wait, give up, or cancel that one",
+    )
+    submit.add_argument(
+        "--metadata",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="kept with the job; may be given several times",
+    )
+    submit.add_argument(
+        "--deadline", type=int, metavar="SECONDS", help="it is over by then, or expires"
+    )
+    submit.add_argument(
         "--key", help="the same input with the same key, within a day, is the same job"
     )
     submit.add_argument("--wait", action="store_true", help="until the job is over")
@@ -1330,6 +1346,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = command("list", _list)
     listing.add_argument("--status", action="append", help="may be given several times")
     listing.add_argument("--type", help="only jobs of this type")
+    listing.add_argument("--thread", metavar="KEY", help="only jobs of this thread")
     listing.add_argument(
         "--limit", type=int, default=20, metavar="N", help="how many at most (20)"
     )
@@ -1343,13 +1360,25 @@ def _seconds(given: str) -> float:
     return seconds
 
 
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not name or not equals:
+        raise ValueError
+    return name, value
+
+
 def _submit(bgreview: Client, options: Options) -> int:
     """Submit a job, and print its id."""
     given, key = _input(options.input), options.key or str(uuid.uuid4())
+    wishes = _without_none(
+        title=options.title,
+        thread=options.thread,
+        on_active=options.on_active,
+        metadata=dict(options.metadata) or None,
+        deadline_seconds=options.deadline,
+    )
     try:
-        job = bgreview.submit(
-            options.type, given, title=options.title, thread=options.thread, key=key
-        )
+        job = bgreview.submit(options.type, given, key=key, **wishes)
     except (Unreachable, KeyboardInterrupt):
         _say(
             f"It may have been submitted. With --key {key} try again safely.", Exit.WELL
@@ -1387,7 +1416,9 @@ def _result(bgreview: Client, options: Options) -> int:
 
 def _list(bgreview: Client, options: Options) -> int:
     """List jobs, the newest first."""
-    only = _without_none(status=options.status, type=options.type)
+    only = _without_none(
+        status=options.status, type=options.type, thread=options.thread
+    )
     size = max(1, min(options.limit, 200))
     jobs = islice(bgreview.jobs(**only, page_size=size), max(0, options.limit))
     if options.json:

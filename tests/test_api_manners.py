@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from jobs.models import Job, JobType
 from jobs.sandbox.serving import serve
+from reviews.models import Review
 from tests.house import api, problem
 
 JOBS = "/api/v1/jobs/"
@@ -132,6 +133,18 @@ def test_a_parameter_that_is_not_known_is_refused(
     said = problem(api(olivia).get(address, {"colour": "red"}), 400)
 
     assert said["errors"] == {"colour": ["This parameter is not known."]}
+
+
+def test_what_takes_no_fields_refuses_those_it_is_given(
+    review: Review, ann: User, olivia: User
+) -> None:
+    calls = [(olivia, f"{JOBS}{review.job.public_id}/check/")]
+    calls += [(ann, f"/api/v1/reviews/{review.pk}/release/")]
+    for person, address in calls:
+        refused = problem(api(person).post(address, {"colour": "red"}), 400)
+
+        assert refused["errors"] == {"colour": ["This field is not known."]}
+        assert api(person).post(address).status_code != 400
 
 
 @pytest.mark.parametrize("query", ["status=", "status=queued&status=", "text="])

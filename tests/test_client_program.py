@@ -72,6 +72,21 @@ def test_submit_prints_the_id_alone(run, script, tmp_path):  # noqa: F811
     }
 
 
+def test_submit_takes_what_a_submission_may_say(run, script):  # noqa: F811
+    script.answers = [answer(shown(), 201)]
+    given = ["--thread", "user:42", "--on-active", "reject", "--deadline", "3600"]
+    given += ["--metadata", "order=A=7", "--metadata", "note="]
+    assert run("submit", "note", "--input", "-", *given, stdin=HELLO)[0] == 0
+    assert json.loads(script.asked[0].data) == {
+        "type": "note",
+        "input": {"text": "Hello."},
+        "thread": "user:42",
+        "on_active": "reject",
+        "metadata": {"order": "A=7", "note": ""},
+        "deadline_seconds": 3600,
+    }
+
+
 def test_submit_reads_standard_input(run, script):  # noqa: F811
     script.answers = [answer(shown(), 201)]
     assert run("submit", "note", "--input", "-", stdin=HELLO)[0] == 0
@@ -155,6 +170,7 @@ def test_a_list_is_columns_narrowed_and_no_longer_than_asked(run, script):  # no
     rows = [shown(title=f"Job {n}") for n in range(3)]
     script.answers = [answer({"next": "http://x/?cursor=a", "results": rows})]
     given = ["--status", "failed", "--status", "expired", "--type", "note"]
+    given += ["--thread", "user:42"]
     code, out, _ = run("list", *given, "--limit", "4")
     assert code == 0
     assert out.splitlines()[0].split() == ["id", "status", "type", "created", "title"]
@@ -163,6 +179,7 @@ def test_a_list_is_columns_narrowed_and_no_longer_than_asked(run, script):  # no
     first, second = script.asked
     assert first.args.getlist("status") == ["failed", "expired"]
     assert (first.args["type"], first.args["page_size"]) == ("note", "4")
+    assert first.args["thread"] == "user:42"
     assert second.args["cursor"] == "a"
 
 
@@ -186,6 +203,9 @@ def test_what_a_terminal_would_obey_is_shown_as_what_it_is(run, script):  # noqa
         [],
         ["submit", "note"],
         ["sing"],
+        ["submit", "note", "--input", "-", "--metadata", "order"],
+        ["submit", "note", "--input", "-", "--metadata", "=7"],
+        ["submit", "note", "--input", "-", "--on-active", "wait"],
         ["watch", JOB, "--timeout", "soon"],
         ["watch", JOB, "--timeout", "nan"],
         ["watch", JOB, "--timeout", "-1"],

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from jobs.api import parts
 from jobs.api import serializers as shapes
+from jobs.api.fields import Nothing
 from jobs.api.filters import JobFilter
 from jobs.api.viewset import ApiViewSet
 from jobs.kit.paging import NewestFirst
@@ -144,6 +145,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet[Jo
     @action(detail=True, methods=["post"])
     def check(self, request: Request, public_id: str) -> Response:
         """Look at once, whatever was planned."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
         job = self.get_object()
         check_job(job, by=self.person)
         return self._shown(job)

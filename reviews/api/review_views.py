@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.api.fields import Nothing
 from jobs.api.filters import since, until
 from jobs.kit.looks import FLAGS
 from jobs.kit.paging import NewestFirst
@@ -117,6 +118,7 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OneReviewV
     @action(detail=True, methods=["post"])
     def release(self, request: Request, id: int) -> Response:
         """Let others have it."""
+        self.said(Nothing, request)
         release_review(self.get_object(), by=self.person)
         return self.shown()
 
