@@ -43,9 +43,9 @@ from tests.house import api, bring_to, job_type, person, problem, submit
 from tests.sweeping import carry
 from tests.threads import (
     KEY,
-    KEYED,
     add_items,
     conversations,
+    delete_at_provider,
     is_idle,
     made,
     thread_of,
@@ -374,9 +374,7 @@ def test_what_fails_for_now_is_tried_again(shop, courier, provider):
 
 def test_a_conversation_that_is_gone_needs_no_deleting(filled, shop, courier, provider):
     thread = filled()
-    conversation = thread.conversations.get()
-    url = f"{provider.base_url}/conversations/{conversation.conversation_id}"
-    httpx2.delete(url, headers=KEYED, verify=False)
+    delete_at_provider(provider, thread.conversations.get())
     Process(courier, lambda: None).run(delete_thread(thread, by=shop, archive=True))
     assert Conversation.objects.get().deleted_at
     assert ThreadItem.objects.count() == 0

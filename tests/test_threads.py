@@ -17,12 +17,14 @@ from jobs.services.cancel import cancel_job
 from jobs.services.claim import claim_jobs
 from jobs.services.invalid import InvalidInput
 from jobs.services.joining import OnActive, ThreadBusy
+from jobs.services.retry import retry_job
 from jobs.services.turns import release_turns, take_turns
 from tests.house import bring_to, job_type, person, submit
 from tests.sweeping import carry, history, ledger, runs_of
 from tests.threads import (
     KEY,
     conversations,
+    delete_at_provider,
     is_idle,
     items,
     made,
@@ -259,6 +261,37 @@ def test_a_locked_conversation_is_waited_for_and_costs_no_try(
     )
     assert last.tries == 1
     assert conversations(provider, job.thread)[0]["refused"] >= 1
+
+
+def test_where_the_conversation_is_gone_a_retry_begins_another_one(
+    note, shop, olivia, courier, provider
+):
+    first = made(courier, thread_of(shop))
+    Conversation.objects.update(made_at=timezone.now() - timedelta(hours=1))
+    delete_at_provider(provider, first)
+    job = bring_to("expired", submit(shop, "One.", thread=KEY), courier)
+    assert (job.failure_class, job.failure_code) == ("gone", "conversation_gone")
+    assert "conversation is not at the provider any more" in explain(job).sentence
+
+    again = bring_to("awaiting_review", retry_job(job, by=olivia), courier)
+
+    last = again.attempts.get(number=2).conversation
+    assert (last.number, last.previous) == (2, first)
+    said = [i for i in items(provider, last) if i.get("role") == "user"]
+    assert len(said) == 1
+
+
+def test_a_young_conversation_that_is_not_found_yet_is_tried_again(
+    note, shop, courier, provider
+):
+    young = made(courier, thread_of(shop))
+    delete_at_provider(provider, young)
+    job = submit(shop, "One.", thread=KEY)
+    work_until(courier, Attempt.objects.exclude(ended_at=None).exists)
+
+    assert Attempt.objects.first().failure_class == "transient"
+    assert Job.objects.get(pk=job.pk).status == "queued"
+    assert Thread.objects.get().conversation == young
 
 
 def test_it_explains_whose_turn_it_is(note, shop, slow_provider, ask):

@@ -72,3 +72,9 @@ def items(provider: Served, conversation: Conversation) -> list[dict[str, Any]]:
         verify=False,
     )
     return answer.json()["data"]
+
+
+def delete_at_provider(provider: Served, conversation: Conversation) -> None:
+    """As somebody else would, with the provider's own tools."""
+    url = f"{provider.base_url}/conversations/{conversation.conversation_id}"
+    httpx2.delete(url, headers=KEYED, verify=False).raise_for_status()

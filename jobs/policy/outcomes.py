@@ -15,6 +15,7 @@ from jobs.provider.base import ProviderFault, Snapshot, State
 
 # A response may be unknown to a replica for a while (33 s were measured).
 REPLICA_LAG = timedelta(seconds=60)
+CONVERSATION_GONE = "conversation_gone"  # the code of a start without its thread's
 
 
 class Flag(StrEnum):
@@ -97,6 +98,25 @@ def judge_start(fault: ProviderFault) -> Failed:
     """The outcome of a start that failed."""
     code = fault.code or f"http_{fault.http_status or 0}"
     return Failed(class_of_fault(fault), code, fault.message, fault.retry_after)
+
+
+def judge_start_in(
+    fault: ProviderFault, *, made_at: datetime | None, now: datetime
+) -> Failed:
+    """The outcome of a start that failed in a conversation made at `made_at`.
+
+    What is not found is the conversation, where no code says otherwise: somebody
+    deleted it at the provider, unless it is so young that a replica may not know it.
+    """
+    if fault.http_status != 404 or class_of_code(fault.code):
+        return judge_start(fault)
+    if now - (made_at or now) < REPLICA_LAG:
+        return Failed(FailureClass.TRANSIENT, "not_found", fault.message)
+    said = (
+        f"Its thread's conversation is not at the provider any more: {fault.message} "
+        "The next job there begins another one, without what was said in this one."
+    )
+    return Failed(FailureClass.GONE, CONVERSATION_GONE, said)
 
 
 def judge_look(

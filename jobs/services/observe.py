@@ -20,6 +20,7 @@ from jobs.lifecycle import Line, Move, lock
 from jobs.models import Attempt, Job, JobTypeVersion, Result
 from jobs.policy.failures import FailureClass
 from jobs.policy.outcomes import (
+    CONVERSATION_GONE,
     Completed,
     Failed,
     Outcome,
@@ -29,6 +30,7 @@ from jobs.policy.outcomes import (
     judge,
     judge_look,
     judge_start,
+    judge_start_in,
 )
 from jobs.policy.polling import next_look_at
 from jobs.provider.base import Phase, ProviderFault, Snapshot
@@ -131,7 +133,8 @@ def _apply(batch: Batch, attempt: Attempt, errand: Errand) -> None:
     else:
         assert isinstance(reply, ProviderFault)
         began = attempt.accepted_at is not None
-        outcome = _judge_look(attempt, reply, now) if began else judge_start(reply)
+        judge_fault = _judge_look if began else _judge_start
+        outcome = judge_fault(attempt, reply, now)
     if isinstance(outcome, Progress) and _took_too_long(attempt, now):
         said = "It ran past its time limit."
         outcome = Failed(FailureClass.TIMEOUT, "attempt_too_long", said)
@@ -145,6 +148,18 @@ def _let_go(batch: Batch, attempt: Attempt) -> None:
     said = f"The provider gave it {attempt.response_id}, which is not its response."
     attempt.response_id = None
     fail_attempt(batch, attempt, None, Failed(FailureClass.LOST, "not_ours", said))
+
+
+def _judge_start(attempt: Attempt, fault: ProviderFault, now: datetime) -> Outcome:
+    """Of a conversation that is gone no other start is tried."""
+    within = attempt.conversation
+    if within is None:
+        return judge_start(fault)
+    outcome = judge_start_in(fault, made_at=within.made_at, now=now)
+    if outcome.code == CONVERSATION_GONE:
+        within.ended_at = within.ended_at or now
+        within.save(update_fields=["ended_at"])
+    return outcome
 
 
 def _judge_look(attempt: Attempt, fault: ProviderFault, now: datetime) -> Outcome:
