@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from standardwebhooks.webhooks import Webhook
+
 from jobs.kit.strict_json import flaws, read_json
+from jobs.provider.webhook_secrets import key_of
 
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 TOLERANCE = 300  # seconds between the provider's clock and ours, both ways
@@ -65,10 +68,7 @@ def read_event(
 ) -> ProviderEvent:
     """The event, once one of the secrets vouches for it; else EventRefused."""
     _check_headers(headers, now)
-    # Importing the SDK takes 0.7 s: at the first event, not when the web starts.
-    from jobs.provider.openai_webhooks import is_genuine
-
-    if not is_genuine(body, headers, secrets, TOLERANCE):
+    if not any(_signed_with(key_of(one), body, headers) for one in secrets):
         raise EventRefused(Reason.FORGED, "The signature does not fit.")
     return _read(body, headers["webhook-id"])
 
@@ -87,6 +87,20 @@ def _check_headers(headers: Mapping[str, str], now: datetime) -> None:
             Reason.STALE,
             f"It was signed more than {TOLERANCE} seconds from now: check the clocks.",
         )
+
+
+def _signed_with(key: bytes, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether this key signed exactly this, at that time.
+
+    The provider's SDK computes the same, but takes 0.5 s and 45 MB to load.
+    """
+    try:
+        Webhook(key).verify(body, dict(headers), json_parse=False)
+    except Exception:
+        # Hostile input makes it raise far more than its own error: ValueError,
+        # OverflowError, UnicodeDecodeError. None of them means that it is genuine.
+        return False
+    return True
 
 
 def _read(body: bytes, webhook_id: str) -> ProviderEvent:

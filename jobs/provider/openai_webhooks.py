@@ -1,9 +1,8 @@
-"""OpenAI's webhooks through its SDK: is an event genuine, and where are events sent."""
+"""OpenAI's webhooks through its SDK: where events are sent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import openai
 from openai.types.webhooks import WebhookEndpointWithSecret
@@ -13,36 +12,6 @@ from jobs.provider.scrubbing import scrubbed
 
 PATIENCE = 12.0  # seconds for one request
 NAME = "bgreview"  # how our endpoints are called at the provider
-
-
-def is_genuine(
-    body: bytes, headers: Mapping[str, str], secrets: Sequence[str], tolerance: int
-) -> bool:
-    """Whether one of the secrets signed exactly this, not long ago."""
-    return any(_signed_with(s, body, headers, tolerance) for s in secrets)
-
-
-def _signed_with(
-    secret: str, body: bytes, headers: Mapping[str, str], tolerance: int
-) -> bool:
-    try:
-        _verifier().webhooks.verify_signature(
-            body, dict(headers), secret=secret, tolerance=tolerance
-        )
-    except Exception:
-        # Hostile input makes it raise far more than its own error: ValueError,
-        # TypeError, UnicodeDecodeError. None of them means that it is genuine.
-        return False
-    return True
-
-
-@lru_cache(maxsize=1)
-def _verifier() -> openai.OpenAI:
-    """Only computes: it is never asked to connect, so it needs no key."""
-    return openai.OpenAI(api_key="none")
-
-
-# ---- where events are sent -------------------------------------------------------
 
 
 class EndpointFault(Exception):

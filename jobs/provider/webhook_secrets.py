@@ -8,15 +8,12 @@ SHORTEST = 16  # bytes; the provider's own have 32
 
 
 def is_real(secret: str) -> bool:
-    """Whether this can keep forgeries out.
-
-    What is not base64 after the prefix is not refused by the SDK but skipped by it, so
-    that a secret of dots would be an empty one.
-    """
-    return len(_key(secret)) >= SHORTEST
+    """Whether this can keep forgeries out."""
+    return len(key_of(secret)) >= SHORTEST
 
 
-def _key(secret: str) -> bytes:
+def key_of(secret: str) -> bytes:
+    """What signs: empty where it is not base64 after the prefix."""
     if not secret.startswith(PREFIX):
         return secret.encode()
     try:
