@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -19,7 +19,6 @@ from jobs.api.watcher import Watcher
 from jobs.models import ApiToken, Job, JobType
 from jobs.sandbox.serving import serve
 from jobs.services.cancel import cancel_job
-from tests import databases
 from tests.house import person, submit
 from tests.web import Web, serving
 
@@ -29,14 +28,6 @@ CLIENTS = MOST_EACH
 ASKED = 20  # how often the API is asked while they wait
 SOON = 5.0  # seconds; a look is taken twice in each
 LONG = 15.0  # more than any answer takes that is not held back
-
-
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
-    with django_db_blocker.unblock():
-        env = {"DATABASE_URL": databases.url_for_others()}
-    with serving(env) as web:
-        yield web
 
 
 @pytest.fixture
