@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
-import openai
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_httpserver import HTTPServer
@@ -14,6 +13,7 @@ from starlette.applications import Starlette
 from jobs.provider.webhook_secrets import is_real
 from jobs.sandbox.app import make_app
 from jobs.sandbox.serving import Served, serve
+from tests.sandbox import unverified
 
 URL = "https://desk.example/webhooks/openai/"
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
@@ -34,7 +34,7 @@ def provider_server(sandbox: Starlette) -> Iterator[Served]:
 @pytest.fixture
 def endpoints(provider: Served) -> Iterator[Any]:
     """What the provider itself says of them; none is left."""
-    with openai.OpenAI(api_key="sk-tests", base_url=provider.base_url) as client:
+    with unverified(api_key="sk-tests", base_url=provider.base_url) as client:
         yield client.webhooks
         for endpoint in list(client.webhooks.list()):
             client.webhooks.delete(endpoint.id)

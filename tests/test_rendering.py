@@ -400,20 +400,26 @@ PROSE = (
 )
 # The dearest of some seventy that were tried, one of each kind.
 FILLS = [
-    "[", "*a_", "> ", "`", "![](", "|a|b\n|-|-\n", "<", "a@", "[a](", "[a]: ", "- ",
-    "a\n=", "x\n-\n", "\u202e\u200b",
+    "> ", "`", "<", "a@", "[a]: ", "- ", "\u202e\u200b",
     PROSE,
     "".join("  " * depth + "- a\n" for depth in range(100)),
     "".join("`" * length + " " for length in range(1, 200)),
 ]  # fmt: skip
+# These reach the limit, and that nothing goes on long after it a lower one shows too.
+GIVEN_UP = ["[", "*a_", "![](", "|a|b\n|-|-\n", "[a](", "a\n=", "x\n-\n"]
 
 
 @pytest.mark.parametrize(
-    ("fill", "length"),
-    [*((fill, rendering_text.MAX_CHARS) for fill in FILLS), ("[", 200_000)],
+    ("fill", "length", "limit"),
+    [
+        *((fill, rendering_text.MAX_CHARS, rendering_text.SECONDS) for fill in FILLS),
+        *((fill, rendering_text.MAX_CHARS, 0.1) for fill in GIVEN_UP),
+        ("[", 200_000, rendering_text.SECONDS),
+    ],
     ids=lambda value: repr(value)[:14],
 )
-def test_no_text_takes_a_second(fill, length):
+def test_no_text_takes_half_a_second_beyond_the_limit(fill, length, limit, monkeypatch):
+    monkeypatch.setattr(rendering_text, "SECONDS", limit)
     text = (fill * (length // len(fill) + 1))[:length]
     passages = [Passage(n, n * 900, n * 900 + 99) for n in range(100)]
 
@@ -425,7 +431,11 @@ def test_no_text_takes_a_second(fill, length):
         return took
 
     # Shared cores slow each other down, now and then beyond a text's own cost.
-    assert any(seconds() < 1 for _ in range(3))
+    assert any(seconds() < limit + 0.5 for _ in range(3))
+
+
+def test_the_limit_of_time_is_half_a_second():
+    assert rendering_text.SECONDS == 0.5
 
 
 def test_deep_emphasis_is_not_left_to_the_browser():

@@ -41,7 +41,7 @@ def started(client: openai.OpenAI) -> int:
 
 def raw(provider: Served, path: str = "/models") -> httpx2.Response:
     headers = {"authorization": "Bearer sk-test"}
-    return httpx2.get(f"{provider.base_url}{path}", headers=headers)
+    return httpx2.get(f"{provider.base_url}{path}", headers=headers, verify=False)
 
 
 # ---- errors -------------------------------------------------------------------------
@@ -182,7 +182,9 @@ def test_an_answer_comes_byte_by_byte(provider, fault):
 def test_a_client_may_leave_between_two_bytes(provider, fault):
     fault("drip", scale=1, count=1)
     url, headers = f"{provider.base_url}/models", {"authorization": "Bearer sk-test"}
-    with httpx2.stream("GET", url, headers=headers, timeout=0.5) as answer:
+    with httpx2.stream(
+        "GET", url, headers=headers, timeout=0.5, verify=False
+    ) as answer:
         chunks = answer.iter_raw()
         assert next(chunks) == b"{"
         with pytest.raises(httpx2.ReadTimeout):
@@ -218,7 +220,7 @@ def test_a_bomb_is_small_until_it_is_unpacked(provider, fault, monkeypatch):
     monkeypatch.setattr(breakage, "BOMB", 10 * 2**20)
     fault("gzip-bomb")
     url, headers = f"{provider.base_url}/models", {"authorization": "Bearer sk-test"}
-    with httpx2.stream("GET", url, headers=headers) as answer:
+    with httpx2.stream("GET", url, headers=headers, verify=False) as answer:
         packed = b"".join(answer.iter_raw())
     assert answer.headers["content-encoding"] == "gzip"
     assert len(packed) < breakage.BOMB / 500

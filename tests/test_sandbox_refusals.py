@@ -245,6 +245,7 @@ def test_a_body_that_is_no_json_object_is_refused(provider, content):
         f"{provider.base_url}/responses",
         content=content,
         headers={"authorization": "Bearer sk-test"},
+        verify=False,
     )
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
@@ -282,7 +283,7 @@ def test_a_wrong_key_is_refused_everywhere(provider):
             with pytest.raises(openai.AuthenticationError) as caught:
                 call()
             assert caught.value.code == "invalid_api_key"
-    bare = httpx2.get(f"{provider.base_url}/models")
+    bare = httpx2.get(f"{provider.base_url}/models", verify=False)
     assert bare.status_code == 401
     assert set(bare.json()["error"]) == {"message", "type", "param", "code"}
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpcore2
@@ -67,7 +68,7 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
     until = time.monotonic() + PATIENCE
     with (
         httpcore2.ConnectionPool(
-            ssl_context=_context_for(url),
+            ssl_context=_authorities() if url.scheme == b"https" else None,
             network_backend=GuardedBackend(until),
         ) as pool,
         pool.stream(
@@ -88,9 +89,10 @@ def _post(url: httpcore2.URL, headers: dict[str, str], body: bytes) -> Answer:
         )
 
 
-def _context_for(url: httpcore2.URL) -> ssl.SSLContext | None:
-    """Only for https: reading the trusted authorities takes longer than a try."""
-    return ssl.create_default_context() if url.scheme == b"https" else None
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom we trust; reading it takes longer than a try, so once in a process."""
+    return ssl.create_default_context()
 
 
 def _first_bytes(response: httpcore2.Response) -> bytes:
