@@ -70,11 +70,14 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """Those that are owed a step."""
         return self.filter(wake_at__lte=now).order_by("wake_at")
 
+    def past_their_time(self, now: datetime) -> Self:
+        """Which are to be deleted, were there no legal hold."""
+        return self.filter(expires_at__lte=now, stage__in=[Stage.OPEN, Stage.ARCHIVED])
+
     def expired(self, now: datetime) -> Self:
         """Whose time is over, unless a job in it is on legal hold."""
         held = Job.objects.filter(thread=OuterRef("pk"), legal_hold=True)
-        late = self.filter(expires_at__lte=now, stage__in=[Stage.OPEN, Stage.ARCHIVED])
-        return late.exclude(Exists(held))
+        return self.past_their_time(now).exclude(Exists(held))
 
 
 class Thread(models.Model):

@@ -65,5 +65,5 @@ class Batch:
         RawResponse.objects.bulk_create(self.raws)
         ToolCall.objects.bulk_create(self.tool_calls)
         add_events(self.lines, now=self.now)
-        for moves in self.waves:
+        for moves in filter(None, self.waves):
             move_all(moves)

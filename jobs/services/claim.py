@@ -65,31 +65,39 @@ def claim_unsettled(room: int) -> list[Errand]:
     return [Errand(Kind.STOP, a.job, a, lease) for a in attempts]
 
 
-@transaction.atomic
 def _end_overdue(due: JobQuerySet, now: datetime) -> None:
-    overdue = due.overdue(now)
-    if overdue.exists():
-        end_overdue(_locked(overdue, 100), now)
-    waiting = due.filter(status=Status.REQUIRES_ACTION)
-    if waiting.exists():
+    overdue, waiting = due.overdue(now), due.filter(status=Status.REQUIRES_ACTION)
+    if not (overdue | waiting).exists():
+        return
+    with transaction.atomic():
+        if late := _locked(overdue, 100):
+            end_overdue(late, now)
         unanswered = waiting.exclude(answer_themselves())
         end_unanswered_calls(_locked(unanswered, 100), now)
 
 
-@transaction.atomic
 def _claim_looks(due: JobQuerySet, room: int, now: datetime) -> list[Errand]:
     running = due.filter(status=Status.RUNNING)
     if room <= 0 or not running.exists():
         return []
-    return look_at(_lease(_count_lost(_locked(running, room), now), now), now + LEASE)
+    with transaction.atomic():
+        jobs = _lease(_count_lost(_locked(running, room), now), now)
+        return look_at(jobs, now + LEASE)
 
 
-@transaction.atomic
 def _claim_starts(due: JobQuerySet, room: int, now: datetime) -> list[Errand]:
-    """While starts are paused nothing begins, but one job that tries the quota."""
-    queued = due.filter(status=Status.QUEUED).in_turn()
+    queued = due.filter(status=Status.QUEUED)
     if room <= 0 or not queued.exists():
         return []
+    in_turn = queued.in_turn()
+    if not in_turn.exists():  # takes several times as long to ask
+        return []
+    with transaction.atomic():
+        return _start(in_turn, room, now)
+
+
+def _start(queued: JobQuerySet, room: int, now: datetime) -> list[Errand]:
+    """While starts are paused nothing begins, but one job that tries the quota."""
     probe = None
     if Pause.objects.of_starts().exists():
         probe = quota_probe(now)

@@ -59,9 +59,11 @@ def answer_themselves() -> Q:
 
 def claim_look_ups(room: int) -> list[LookUp]:
     """Take up to `room` due jobs whose calls answer themselves."""
+    if room <= 0 or not settings.TOOL_HANDLERS:
+        return []
     now = timezone.now()
     due = Job.objects.due(now).filter(status=Status.REQUIRES_ACTION)
-    if room <= 0 or not settings.TOOL_HANDLERS or not due.exists():
+    if not due.exists():
         return []
     with transaction.atomic():
         return _claim(due.filter(answer_themselves()), room, now)
