@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from threading import Thread
 from typing import Any
@@ -27,6 +27,7 @@ from rest_framework.test import APIClient
 from jobs.courier import Courier
 from jobs.models import ApiToken, Job, JobType, JobTypeVersion
 from jobs.sandbox.app import make_app
+from jobs.sandbox.scenarios import SCENARIOS
 from jobs.sandbox.serving import Served, serve
 from jobs.services.submit import submit_job
 from jobs.sweep import turn
@@ -111,8 +112,12 @@ def bring_to(status: str, job: Job, courier: Courier) -> Job:
 
 @pytest.fixture(scope="session")
 def provider_server() -> Iterator[Served]:
-    """The sandbox provider, so fast that the first look finds the answer."""
-    with serve(make_app(scale=0.0001)) as served:
+    """The sandbox provider, so fast that the first look finds the answer.
+
+    What is to be slow takes half a second, in which a test can do something.
+    """
+    slow = {"slow": replace(SCENARIOS["slow"], pace=600)}
+    with serve(make_app(scale=0.0001, recordings=slow)) as served:
         yield served
 
 
