@@ -2,8 +2,8 @@
 
 from typing import Any
 
-SEEN = "9b74c9897bac770ffc029102a200c5de3ac9d9c1a0f1f3f1a9f1e6a2d2b5c7e1"
-JOB = "5f0c2a52-6d0e-4a2f-9a53-0d6a3a0d7c11"
+from bgreview.openapi_answers import ANSWERS, HOST, JOB, SEEN
+
 ROW = {"type": "freeform", "input": {"prompt": "Say hello."}}
 SUBMISSION = ROW | {
     "title": "A line",
@@ -12,7 +12,7 @@ SUBMISSION = ROW | {
 }
 NOTE = {"note": "Asked for on the phone."}
 
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: dict[str, Any] = ANSWERS | {
     "Submission": SUBMISSION,
     "Row": ROW,
     "Submissions": {"jobs": [ROW, ROW | {"title": "Another line"}]},
@@ -21,7 +21,7 @@ EXAMPLES: dict[str, Any] = {
             {
                 "id": JOB,
                 "status": "queued",
-                "link": f"https://review.example.com/api/v1/jobs/{JOB}/",
+                "link": f"{HOST}/jobs/{JOB}/",
             }
         ]
     },

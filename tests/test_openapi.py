@@ -153,6 +153,27 @@ def test_every_request_has_an_example_that_is_one(schema: Shape) -> None:
             jsonschema.validate(example, schema | body), path
 
 
+def test_every_answer_has_an_example_that_is_one(schema: Shape) -> None:
+    for path, method, call in calls(schema):
+        for name in answered(schema, call):
+            (example,) = shape(schema, name)["examples"]
+            found = schema | {"$ref": f"#/components/schemas/{name}"}
+            jsonschema.validate(example, found), (method, path)
+            assert example.keys() == shape(schema, name)["properties"].keys(), name
+
+
+def answered(schema: Shape, call: Shape) -> Iterator[str]:
+    """The shapes of what it answers; of a list, those of what is listed."""
+    for code, answer in call["responses"].items():
+        content = answer.get("content", {}).get("application/json")
+        if code.startswith("2") and content:
+            said = content["schema"]
+            if "$ref" in said and "Paginated" in said["$ref"]:
+                listed = shape(schema, said["$ref"].rpartition("/")[2])
+                said = listed["properties"]["results"]
+            yield said.get("items", said)["$ref"].rpartition("/")[2]
+
+
 def test_every_problem_has_an_example_that_is_one(schema: Shape) -> None:
     for answer in schema["components"]["responses"].values():
         (content,) = answer["content"].values()
