@@ -15,6 +15,7 @@ from bgreview.client import ClientError
 from bgreview.demo.environment import environment
 from bgreview.demo.place import Place, Problem
 from bgreview.processes import ROOT, PortTaken
+from jobs.kit.loading import loading
 
 SCALE = 0.4  # jobs take 2 to 16 s at the sandbox: time to watch them
 SCALE_ONCE = 0.1
@@ -84,8 +85,9 @@ def perform(place: Place, once: bool, scale: float, seed: int | None) -> None:
     """Start Django with the demo's settings, and all else after it."""
     urls = place.urls()
     os.environ.update(environment(place, urls))
-    django.setup()
-    from bgreview.demo.performance import Performance
+    with loading():
+        django.setup()
+        from bgreview.demo.performance import Performance
 
     console = Console()
     if not console.is_terminal:
