@@ -82,7 +82,7 @@ def django_db_setup(
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
     """The test database: migrated, or a copy of one that was."""
-    cache = request.config.cache.mkdir("migrated")
+    cache = request.config.cache
     with django_db_blocker.unblock(), migrated.copied(databases.server(), cache):
         request.getfixturevalue("django_db_setup")
 

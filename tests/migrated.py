@@ -16,6 +16,7 @@ from pathlib import Path
 
 import django
 import psycopg
+import pytest
 from django.apps import apps
 from django.db import connection
 
@@ -23,17 +24,22 @@ TEMPLATE = "bgreview_tests_migrated_"  # and the first digits of the digest
 LOCK = 7_204_118  # of PostgreSQL's advisory locks, the one for templates
 
 
-def copied(server: str, cache: Path) -> AbstractContextManager[None]:
+def copied(server: str, cache: pytest.Cache) -> AbstractContextManager[None]:
     """The test database is a copy, or what is migrated meanwhile becomes one."""
     name = connection.creation._get_test_db_name()
     if connection.vendor == "sqlite":
-        return _copied_file(Path(name), cache)
+        return _copied_file(Path(name), kept(cache))
     return _copied_template(server, name)
 
 
+def kept(cache: pytest.Cache) -> Path:
+    """Where SQLite's copy is, if there is one that this code could have made."""
+    return cache.mkdir("migrated") / f"{digest()}.sqlite3"
+
+
 @contextmanager
-def _copied_file(path: Path, cache: Path) -> Iterator[None]:
-    copy = cache / f"{digest()}.sqlite3"
+def _copied_file(path: Path, copy: Path) -> Iterator[None]:
+    cache = copy.parent
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if copy.exists():
