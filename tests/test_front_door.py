@@ -44,8 +44,6 @@ from tests.house import (
     webhook,
 )
 
-pytestmark = pytest.mark.both_databases
-
 JOBS = "/api/v1/jobs/"
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

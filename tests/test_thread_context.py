@@ -152,6 +152,21 @@ def test_one_that_was_recalled_and_rejected_is_taken_out_though_others_follow_it
 # ---- calls -----------------------------------------------------------------------
 
 
+def test_one_that_is_archived_at_once_is_rid_of_what_was_just_rejected(
+    shop, ann, courier, provider
+):
+    job_type(in_thread=InThread.FORGETS)
+    job = bring_to("awaiting_review", submit(shop, thread=KEY), courier)
+    turn_down(job, ann)
+    thread = archive_thread(job.thread, by=shop)
+
+    closed = Thread.objects.filter(pk=thread.pk, stage=Thread.Stage.ARCHIVED)
+    work_until(courier, closed.exists)
+
+    assert conversations(provider, thread)[0]["items"] == []
+    assert not ThreadItem.objects.exists()
+
+
 def test_calls_that_nobody_answered_are_taken_out_or_nothing_could_follow(
     note, shop, olivia, courier, provider
 ):

@@ -143,12 +143,14 @@ def _find_step(thread: Thread, now: datetime) -> ThreadErrand | None:
     if has_jobs_to_run(thread):
         thread.wake_at = None  # its last job wakes it
         return _make_ready(thread, now)
-    if thread.stage != Stage.OPEN and not is_quiet(thread, now):
-        thread.wake_at = now + QUIET_YET
-        return None
-    keeps = thread.stage != Stage.DELETING or thread.keeps_copy
+    is_over = thread.stage == Stage.OPEN or is_quiet(thread, now)
+    keeps = thread.stage != Stage.DELETING or (is_over and thread.keeps_copy)
+    # Before all is quiet: a turn may wait for just that.
     if keeps and (errand := _out_of_context(thread, now)):
         return errand
+    if not is_over:
+        thread.wake_at = now + QUIET_YET
+        return None
     thread.wake_at = None
     if thread.stage == Stage.OPEN:
         return _make_ready(thread, now)

@@ -21,6 +21,7 @@ from jobs.models import Attempt, Job, JobEvent, Sweep
 from reviews.models import Delivery
 from tests.chaos.house import House
 from tests.chaos.people import People, wrong_ends
+from tests.chaos.threads import close_all, not_closed, wrong_in
 from tests.chaos.troubles import DATABASE, KILLS, MISCHIEF, POINTS, STORMS, Trouble
 
 OPENING = 60.0  # seconds until both workers are at work
@@ -50,6 +51,7 @@ class Drama:
         with self._people_at_work():
             self._break_things()
             self._come_to_rest()
+            self._close_the_threads()
         return self._account()
 
     # ---- act one: the house opens ------------------------------------------------
@@ -159,6 +161,12 @@ class Drama:
 
         if not self._until(QUIET, at_rest):
             self.wrong += [*wrong_ends(), *_still_owed()]
+
+    def _close_the_threads(self) -> None:
+        close_all(by=self.people.shop)
+        if not self._until(QUIET, lambda: not any(not_closed())):
+            self.wrong += not_closed()
+        self.wrong += wrong_in(self.house.conversations())
 
     def _account(self) -> str:
         """What the auditor says, once he has nothing left to say; or after a while."""

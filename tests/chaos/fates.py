@@ -39,3 +39,11 @@ def fate_of(number: int) -> Fate:
         fate for fate, share in zip(FATES, SHARES, strict=True) for _ in range(share)
     ]
     return places[number * 7 % len(places)]
+
+
+THREADS = 6
+
+
+def thread_of(number: int) -> str | None:
+    """The key of its thread: every fourth job is in one of a few."""
+    return f"chaos:{number // 4 % THREADS}" if number % 4 == 0 else None

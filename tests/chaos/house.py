@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 import psutil
@@ -153,6 +153,12 @@ class House:
         url = f"{self.urls['sandbox']}/sandbox/ledger"
         counts = httpx2.get(url, trust_env=False).json()["faults"]
         return sum(counts.get(fault, {}).values())
+
+    def conversations(self) -> list[dict[str, Any]]:
+        """All that the sandbox ever made, and what is in them."""
+        url = f"{self.urls['sandbox']}/sandbox/ledger"
+        found = httpx2.get(url, trust_env=False, timeout=60).json()
+        return list(found["conversations"])
 
     def hold_receiver(self, seconds: float) -> None:
         url = f"{self.urls['receiver']}/hold"

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobs.lifecycle import MoveRefused
 from jobs.models import ApiToken, Job
+from jobs.models.job_type import InThread
 from jobs.services.cancel import cancel_job
 from jobs.services.check import check_job
 from jobs.services.retry import retry_job
@@ -16,7 +17,7 @@ from reviews.services.checks import do_check
 from reviews.services.decide import approve, reject
 from reviews.services.resend import resend_delivery
 from reviews.services.seen import what_is_seen
-from tests.chaos.fates import KEY, Fate, fate_of
+from tests.chaos.fates import KEY, Fate, fate_of, thread_of
 from tests.house import job_type, person, webhook
 
 AT_ONCE = 20  # of each kind, between two looks at the clock
@@ -30,8 +31,8 @@ class People:
         self.ann = person("ann", "Reviewers")
         self.bob = person("bob", "Reviewers")
         self.olivia = person("olivia", "Operators", "Managers")
-        shop = person("shop", "Integrations", is_staff=False)
-        _, token = ApiToken.objects.create(user=shop, name="chaos")
+        self.shop = person("shop", "Integrations", is_staff=False)
+        _, token = ApiToken.objects.create(user=self.shop, name="chaos")
         self._http = httpx2.Client(
             base_url=f"{web}/api/v1/",
             headers={"Authorization": f"Token {token}"},
@@ -39,7 +40,7 @@ class People:
             trust_env=False,
         )
         sent, _, _ = (
-            job_type("sent"),
+            job_type("sent", in_thread=InThread.FORGETS),
             job_type("kept"),
             job_type("waived", waives_review=True),
         )
@@ -57,6 +58,8 @@ class People:
             "title": f"{number}: {fate.name}",
             "metadata": {KEY: str(number)},
         }
+        if thread := thread_of(number):
+            said["thread"] = thread
         if fate.deadline_seconds:
             said["deadline_seconds"] = fate.deadline_seconds
         try:
