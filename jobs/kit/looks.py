@@ -1,6 +1,7 @@
 """How statuses, times and icons look on every page: colour and text together."""
 
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.templatetags.static import static
 from django.utils import timezone
@@ -72,8 +73,9 @@ def flag(name: str) -> SafeString:
     return format_html('<span class="badge flag wait">{}</span>', words(name))
 
 
+@cache
 def icon(name: str, extra: str = "") -> SafeString:
-    """A decorative icon of our own sprite."""
+    """A decorative icon of our own sprite; a page shows some twenty."""
     return format_html(
         '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>',
         extra,
