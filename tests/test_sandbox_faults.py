@@ -384,21 +384,23 @@ def test_an_order_strikes_only_its_calls(client, fault):
     assert client.responses.cancel(response.id)
 
 
-def test_an_order_is_played_out_cleared_or_over(client, fault):
+def test_an_order_is_played_out_cleared_or_over(slow_client, clock, slow_fault):
     def fails() -> bool:
         with suppress(openai.InternalServerError):
-            return not client.models.list()
+            return not slow_client.models.list()
         return True
 
-    fault("server-error", count=2)
+    slow_fault("server-error", count=2)
     assert [fails() for _ in range(3)] == [True, True, False]
-    assert orders(client)["data"] == []
-    fault("server-error", seconds=0.5, scale=1)
+    assert orders(slow_client)["data"] == []
+    slow_fault("server-error", seconds=9)
+    clock.now += 8
     assert fails()
-    until(lambda: not fails())
-    fault("server-error")
+    clock.now += 2
+    assert not fails()
+    slow_fault("server-error")
     assert fails()
-    assert ask(client, "delete", "faults")["data"] == []
+    assert ask(slow_client, "delete", "faults")["data"] == []
     assert not fails()
 
 

@@ -19,7 +19,7 @@ from jobs.services.invalid import InvalidInput
 from jobs.services.joining import OnActive, ThreadBusy
 from jobs.services.retry import retry_job
 from jobs.services.turns import release_turns, take_turns
-from tests.house import bring_to, job_type, person, submit
+from tests.house import bring_to, job_type, person, submit, sweep_until
 from tests.sweeping import carry, history, ledger, runs_of
 from tests.threads import (
     KEY,
@@ -251,8 +251,10 @@ def test_a_locked_conversation_is_waited_for_and_costs_no_try(
         "store": True,
         "conversation": conversation.conversation_id,
     }
-    post(provider, "/responses", stranger)
+    runs = post(provider, "/responses", stranger)
     job = submit(shop, "One.", thread=KEY)
+    sweep_until(courier, job.attempts.exclude(failure_class="").exists)
+    post(provider, f"/responses/{runs['id']}/cancel", {})
     bring_to("awaiting_review", job, courier)
     first, *_, last = job.attempts.order_by("number")
     assert (first.failure_class, first.failure_code) == (
