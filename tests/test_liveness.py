@@ -17,7 +17,7 @@ from jobs.policy.polling import (
 )
 from jobs.services.liveness import forget, watch_webhooks, webhooks_are_alive
 from jobs.sweep import turn
-from tests.house import bring_to, submit
+from tests.house import bring_to, courier_to, job_type, program, submit
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC)  # daylight saving begins in Europe
 ALIVE = [True] * 10
@@ -100,13 +100,12 @@ def test_any_other_trouble_is_waited_out_with_growing_patience():
 # ---- as our rows tell ------------------------------------------------------------
 
 
-@pytest.fixture
-def ended(note, shop, courier) -> list[Attempt]:
-    """Attempts whose ends we know of for half a minute, as by a look."""
-    job = bring_to("awaiting_review", submit(shop), courier)
-    first = job.attempts.get()
-    at = timezone.now() - timedelta(seconds=30)
-    Attempt.objects.filter(pk=first.pk).update(settled_at=at)
+@pytest.fixture(scope="module")
+def standing_ends(standing, provider_server) -> None:
+    job_type()
+    with courier_to(provider_server) as courier:
+        job = bring_to("awaiting_review", submit(program()), courier)
+    at = timezone.now()
     more = [
         Attempt(
             job=job,
@@ -119,7 +118,13 @@ def ended(note, shop, courier) -> list[Attempt]:
         for n in range(2, 11)
     ]
     Attempt.objects.bulk_create(more)
-    return list(job.attempts.all())
+
+
+@pytest.fixture
+def ended(standing_ends, db) -> list[Attempt]:
+    """Attempts whose ends we know of for half a minute, as by a look."""
+    Attempt.objects.update(settled_at=timezone.now() - timedelta(seconds=30))
+    return list(Attempt.objects.order_by("number"))
 
 
 def tell(attempts: list[Attempt], *, after: float = 0) -> None:

@@ -16,15 +16,32 @@ from jobs.services.submit import InvalidInput, submit_job
 from jobs.services.verify import broken_links
 from reviews.models import ReviewPolicy
 from reviews.services.decide import approve
-from tests.house import api, bring_to, job_type, person, problem, seen, submit
+from tests.house import (
+    api,
+    bring_to,
+    courier_to,
+    job_type,
+    person,
+    problem,
+    program,
+    seen,
+    submit,
+)
 
 ONCE = "[sandbox:flaky]"
 BAD, GOOD = {"text": "Hi. [sandbox:bad-input]"}, {"text": "Say hello."}
 
 
+@pytest.fixture(scope="module")
+def standing_failed(standing, provider_server) -> int:
+    job_type()
+    with courier_to(provider_server) as courier:
+        return bring_to("failed", submit(program(), BAD["text"]), courier).pk
+
+
 @pytest.fixture
-def failed(note, shop, courier) -> Job:
-    return bring_to("failed", submit(shop, BAD["text"]), courier)
+def failed(standing_failed, db) -> Job:
+    return Job.objects.get(pk=standing_failed)
 
 
 @pytest.fixture
