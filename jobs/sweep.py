@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from jobs.courier import Courier, Probe
-from jobs.models import Sweep
+from jobs.models import Sweep, Thread
 from jobs.pulse import Pulse
 from jobs.services.claim import claim_jobs, claim_suspect, claim_unsettled
 from jobs.services.deletions import claim_deletions, note_deletions
@@ -60,8 +60,9 @@ def turn(courier: Courier, wait: float) -> int:
     if not courier.in_flight:
         handle_suspect(courier)
     most = BATCH[connection.vendor]
-    release_turns()
-    courier.send(claim_thread_steps(min(courier.room, most)))
+    if Thread.objects.exists():  # without one, four questions less
+        release_turns()
+        courier.send(claim_thread_steps(min(courier.room, most)))
     courier.send(claim_jobs(min(courier.room, most)))
     courier.send(claim_unsettled(min(courier.room, most)))
     courier.send(claim_inquiries(min(courier.room, most)))
