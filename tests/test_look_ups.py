@@ -5,6 +5,7 @@ import json
 import pytest
 import time_machine
 from django.core.checks import run_checks
+from django.test import override_settings
 from django.utils import timezone
 
 from jobs.courier import Courier
@@ -18,7 +19,14 @@ from jobs.services.verify import broken_links
 from jobs.sweep import turn
 from reviews.services.answer_call import Said, answer_calls
 from tests import look_up_handlers as handlers
-from tests.house import bring_to, job_type, submit, sweep_until
+from tests.house import (
+    bring_to,
+    courier_to,
+    job_type,
+    program,
+    submit,
+    sweep_until,
+)
 
 ASKS = "Where is order 7? [sandbox:function-call]"
 TOOL = {
@@ -34,10 +42,13 @@ TOOL = {
 }
 
 
+HANDLERS = {"find": "tests.look_up_handlers.find"}
+
+
 @pytest.fixture
 def lookups(settings) -> dict[str, str]:
     """The handlers there are, to be changed by a test."""
-    settings.TOOL_HANDLERS = {"find": "tests.look_up_handlers.find"}
+    settings.TOOL_HANDLERS = dict(HANDLERS)
     handlers.asked.clear()
     return settings.TOOL_HANDLERS
 
@@ -49,10 +60,19 @@ def asking(lookups, shop, db) -> Job:
     return submit(shop, ASKS, of="ask")
 
 
+@pytest.fixture(scope="module")
+def standing_call(standing, provider_server) -> int:
+    job_type("ask", tools=[TOOL])
+    job = submit(program(), ASKS, of="ask")
+    known = override_settings(TOOL_HANDLERS=HANDLERS)
+    with known, courier_to(provider_server) as courier:
+        return bring_to("requires_action", job, courier).pk
+
+
 @pytest.fixture
-def waiting(asking, courier) -> Job:
+def waiting(standing_call, lookups, db) -> Job:
     """It came to ask, and its sweep has not turned to the call yet."""
-    return bring_to("requires_action", asking, courier)
+    return Job.objects.get(pk=standing_call)
 
 
 def carried(courier: Courier) -> LookUp:

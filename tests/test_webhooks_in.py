@@ -33,7 +33,16 @@ from jobs.services.receive import process_again, receive_event
 from jobs.webhooks import LARGEST, PATH
 from tests import events
 from tests.events import NOW, OLD_SECRET, SECRET, event, post, signed, tell
-from tests.house import bring_to, person, problem, submit, sweep_until
+from tests.house import (
+    bring_to,
+    courier_to,
+    job_type,
+    person,
+    problem,
+    program,
+    submit,
+    sweep_until,
+)
 
 secrets = events.secrets  # a fixture
 pytestmark = [pytest.mark.usefixtures("secrets"), pytest.mark.both_databases]
@@ -421,14 +430,21 @@ def test_who_adopts_responses_has_a_name_of_its_own(settings, secrets, name, ids
 # ---- what an event does ----------------------------------------------------------
 
 
-@pytest.fixture
-def running(note, shop, courier) -> Attempt:
-    """An attempt that the sandbox works on, or has done by now; we know no end yet."""
-    job = bring_to("running", submit(shop, "Hi. [sandbox:slow]"), courier)
+@pytest.fixture(scope="module")
+def standing_run(standing, provider_server) -> int:
+    job_type()
+    with courier_to(provider_server) as courier:
+        job = submit(program(), "Hi. [sandbox:slow]")
+        job = bring_to("running", job, courier)
     Job.objects.filter(pk=job.pk).update(wake_at=job.deadline_at)
-    attempt = job.open_attempt
-    assert attempt
-    return attempt
+    assert job.open_attempt
+    return job.open_attempt.pk
+
+
+@pytest.fixture
+def running(standing_run, db, provider) -> Attempt:
+    """An attempt that the sandbox works on, or has done by now; we know no end yet."""
+    return Attempt.objects.get(pk=standing_run)
 
 
 def test_an_event_only_wakes(running):
@@ -463,13 +479,14 @@ def test_a_run_that_was_stopped_here_is_woken_until_it_has_settled(running, oliv
     assert receipts() == [(running.response_id, "woke")]
 
 
-def test_what_has_settled_is_known_and_left_alone(job_awaiting_review):
-    attempt = job_awaiting_review.attempts.get()
+def test_what_has_settled_is_known_and_left_alone(note, shop, courier):
+    settled = bring_to("awaiting_review", submit(shop), courier)
+    attempt = settled.attempts.get()
 
     tell(attempt.response_id)
 
-    job = Job.objects.get(pk=job_awaiting_review.pk)
-    assert job.wake_at == job_awaiting_review.wake_at
+    job = Job.objects.get(pk=settled.pk)
+    assert job.wake_at == settled.wake_at
     assert receipts() == [(attempt.response_id, "known")]
 
 
