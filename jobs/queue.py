@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django_q.models import Schedule, Task
@@ -68,12 +69,19 @@ def ring(cluster: str) -> None:
 
     While the queue is away nobody hears it, and the schedule does the same later.
     """
-    from redis import RedisError  # slow to load, and few processes ring
-
     for regular in REGULARS:
         if regular.cluster == cluster and regular.is_constant:
-            with suppress(DatabaseError, RedisError):
+            with suppress(*_being_away()):
                 async_task(regular.path, cluster=cluster)
+
+
+def _being_away() -> tuple[type[Exception], ...]:
+    """What is raised while the queue is."""
+    if "redis" not in settings.Q_CLUSTER:
+        return (DatabaseError,)
+    from redis import RedisError  # slow to load
+
+    return DatabaseError, RedisError
 
 
 def _wanted(lanes: int) -> dict[str, dict[str, Any]]:
