@@ -28,7 +28,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         with Processes({}) as house:
             house.start("web", web_command(host, port))
-            house.manage("worker", "worker")
+            house.manage("worker", "worker", "--skip-checks")  # ours were the same
             self.stdout.write(
                 f"bgreview with provider {settings.PROVIDER}: "
                 f"http://{host}:{port}/admin/  (Ctrl-C ends it)"
