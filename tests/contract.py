@@ -5,6 +5,7 @@
 What may come at any time: calls, optional parameters and fields, fields of answers.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -23,14 +24,17 @@ Shape = dict[str, Any]
 def generated() -> Shape:
     """As it is served, in plain values."""
     from drf_spectacular.generators import SchemaGenerator
-    from drf_spectacular.renderers import OpenApiYamlRenderer
+    from drf_spectacular.renderers import OpenApiJsonRenderer
 
     made = SchemaGenerator().get_schema(request=None, public=True)
-    return yaml.safe_load(OpenApiYamlRenderer().render(made, renderer_context={}))
+    return json.loads(OpenApiJsonRenderer().render(made, renderer_context={}))
 
 
 def committed() -> Shape:
-    return yaml.safe_load(CONTRACT.read_text()) if CONTRACT.exists() else {}
+    if not CONTRACT.exists():
+        return {}
+    # In C, which takes a tenth of the time.
+    return yaml.load(CONTRACT.read_text(), yaml.CSafeLoader)
 
 
 def as_text(schema: Shape) -> str:
