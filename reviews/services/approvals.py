@@ -51,6 +51,8 @@ def partly_approved(rows: ReviewQuerySet) -> ReviewQuerySet:
     on_them = Decision.objects.on_the_result().filter(review__in=some)
     said = on_them.filter(verdict=Decision.Verdict.APPROVE)
     given = set(said.values_list("review", "content_hash", "drafts_hash"))
+    if not given:
+        return rows.none()
     receivers = cache(receivers_of)
 
     def counts(review: Review) -> bool:
