@@ -137,22 +137,26 @@ def test_the_outside_world_is_reached_through_few_modules(module, allowed):
         (path, node)
         for path in PRODUCTION
         if not path.as_posix().startswith(allowed)
-        for node in nodes(path)
-        if imports(node, module)
+        for node, names in imports(path)
+        if any(f"{name}.".startswith(f"{module}.") for name in names)
     ]
     assert places(importers) == []
 
 
-def imports(node: ast.AST, module: str) -> bool:
+@cache
+def imports(path: Path) -> list[tuple[ast.AST, list[str]]]:
+    """Each place of this file that imports, with the full names of what."""
+    return [(node, names) for node in nodes(path) if (names := imported_by(node))]
+
+
+def imported_by(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and not node.level:
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
-    elif isinstance(node, ast.Call) and name_of(node.func) == "import_module":
-        names = [a.value for a in node.args if isinstance(a, ast.Constant)]
-    else:
-        return False
-    return any(f"{name}.".startswith(f"{module}.") for name in names)
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and name_of(node.func) == "import_module":
+        return [a.value for a in node.args if isinstance(a, ast.Constant)]
+    return []
 
 
 def test_no_file_is_too_long():
