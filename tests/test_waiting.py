@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import InterfaceError, connection
 
 from jobs.api import waiting, watcher
-from jobs.api.waiting import Waiting
+from jobs.api.waiting import MOST_EACH, Waiting
 from jobs.api.watcher import Watcher
 from jobs.models import ApiToken, Job, JobType
 from jobs.sandbox.serving import serve
@@ -24,7 +24,7 @@ from tests.web import Web, serving
 
 pytestmark = pytest.mark.processes
 JOBS = "/api/v1/jobs/"
-CLIENTS = 60
+CLIENTS = MOST_EACH
 ASKED = 20  # how often the API is asked while they wait
 SOON = 5.0  # seconds; a look is taken twice in each
 LONG = 15.0  # more than any answer takes that is not held back
@@ -297,7 +297,7 @@ def test_of_one_token_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None
         asyncio.run(asyncio.wait_for(act(served.url), LONG))
 
 
-def test_many_wait_without_a_connection_and_leave_the_api_responsive(
+def test_two_hundred_wait_without_a_connection_and_leave_the_api_responsive(
     web: Web, job: Job, token: str
 ) -> None:
     def held() -> int:
