@@ -61,12 +61,13 @@ class Cluster:
         """Why it should be replaced; empty while it is well."""
         if self.process.poll() is not None:
             return f"it ended with {self.process.returncode}"
-        now, alive = timezone.now(), self._alive()
+        now = timezone.now()
         if not self._members:
-            late = now - self._born > GROWING
-            return f"it has {len(alive)} of {self._size} processes" if late else ""
-        if lost := self._members - alive:
-            return f"it lost {sorted(member.pid for member in lost)}"
+            if now - self._born < GROWING:
+                return ""
+            return f"it has {len(self._alive())} of {self._size} processes"
+        if lost := [member.pid for member in self._members if not lives(member)]:
+            return f"it lost {sorted(lost)}"
         return self._listen(now)
 
     def _listen(self, now: datetime) -> str:

@@ -152,7 +152,7 @@ def kill_group(group: int, family: set[psutil.Process]) -> None:
 def lives(process: psutil.Process) -> bool:
     """A zombie does not: whoever adopted it may take its time to bury it."""
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
