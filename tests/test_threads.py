@@ -129,10 +129,10 @@ def test_jobs_run_in_the_conversation_one_after_the_other(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_submitted_at_once_run_one_by_one_in_their_order(
+def test_fifty_submitted_at_once_run_one_by_one_in_their_order(
     note, shop, courier, provider
 ):
-    start = Barrier(20)
+    start = Barrier(50)
 
     def ask(n: int) -> Job:
         try:
@@ -141,12 +141,12 @@ def test_twenty_submitted_at_once_run_one_by_one_in_their_order(
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(20) as pool:
-        jobs = sorted(pool.map(ask, range(20)), key=lambda job: job.pk)
+    with ThreadPoolExecutor(50) as pool:
+        jobs = sorted(pool.map(ask, range(50)), key=lambda job: job.pk)
     thread = jobs[0].thread
     done = Job.objects.filter(status="awaiting_review")
-    over = 30  # seconds; a second is enough for some five of them
-    work_until(courier, lambda: done.count() == 20 and is_idle(thread), over)
+    over = 60  # seconds; a second is enough for some five of them
+    work_until(courier, lambda: done.count() == 50 and is_idle(thread), over)
     (log,) = conversations(provider, thread)
     assert log["refused"] == 0
     by_job = {run["metadata"].get("job"): run for run in ledger(provider)}
