@@ -5,7 +5,6 @@ The database is chosen in `databases.py`, before this file is read.
 
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from jobs.services import liveness
 from reviews.services import plan
-from tests import append_only, databases, migrated
+from tests import append_only, chromium, databases, migrated
 from tests.deliveries import approval, at, desk, inbox  # noqa: F401  (fixtures)
 from tests.erasing import kept, mona  # noqa: F401
 from tests.house import (  # noqa: F401  (fixtures)
@@ -36,16 +35,6 @@ from tests.postbox import postbox  # noqa: F401  (a fixture)
 from tests.sweeping import ask, scripted, slow_job, slow_provider  # noqa: F401
 from tests.unguarded import unguarded  # noqa: F401  (fixture)
 from tests.web import web  # noqa: F401  (a fixture)
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_FLAGS = [
-    "--no-sandbox",  # which Chromium refuses to set up for root
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 UNDO_WINDOW = plan.undo_window
 
@@ -132,16 +121,15 @@ def other_process_env(transactional_db: None) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """A Chromium, or the test is skipped."""
-    names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else BROWSERS
-    program = next(filter(None, map(shutil.which, names)), None)
+    program = chromium.find()
     if not program:
-        pytest.skip("no Chromium here: install the package chromium, or set CHROMIUM")
+        pytest.skip("no Chromium here: install chromium-headless-shell or set CHROMIUM")
     from playwright.sync_api import sync_playwright
 
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(
-            executable_path=program, args=BROWSER_FLAGS
+            executable_path=program, args=chromium.FLAGS
         )
         yield browser
         browser.close()

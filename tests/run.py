@@ -21,6 +21,8 @@ from threading import Thread
 COMPUTING, WAITING = ["--processes=without"], ["--processes=only"]
 SQLITE, POSTGRES = ["--db=sqlite"], ["--db=postgres", "--only-database"]
 MARKED = ["-m", "both_databases"]
+# In their order: the browser's come first, and few tests that last do not come last.
+BY_FILE = ["--dist=loadfile", "--no-loadscope-reorder"]
 CORES = os.cpu_count() or 1
 WIDTH = len("postgres, processes")
 ENDED = (0, 1, 5)  # pytest's exit codes: all passed, some failed, there was no test
@@ -118,19 +120,22 @@ def _environment() -> dict[str, str]:
 
 def parts(everything: bool) -> dict[str, list[str]]:
     """What runs side by side, by its name; the computing runs keep all cores busy."""
-    again = [*POSTGRES, *([] if everything else MARKED)]
-    shares = (CORES // 2, CORES // 2) if everything else (CORES, 1)
-    on_sqlite, on_postgres = map(_workers, shares)
+    if everything:
+        return {
+            "sqlite": [*SQLITE, *COMPUTING, *_workers(CORES // 2)],
+            "postgres": [*POSTGRES, *COMPUTING, *_workers(CORES // 2)],
+            "sqlite, processes": [*SQLITE, *WAITING],
+            "postgres, processes": [*POSTGRES, *WAITING],
+        }
     return {
-        "sqlite": [*SQLITE, *COMPUTING, *on_sqlite],
-        "postgres": [*again, *COMPUTING, *on_postgres],
+        "sqlite": [*SQLITE, *COMPUTING, *_workers(CORES + 1)],
+        "postgres": [*POSTGRES, *COMPUTING, *MARKED],
         "sqlite, processes": [*SQLITE, *WAITING],
-        "postgres, processes": [*again, *WAITING],
     }
 
 
 def _workers(number: int) -> list[str]:
-    return [f"-n{number}", "--dist=loadfile"] if number > 1 else []
+    return [f"-n{number}", *BY_FILE] if number > 1 else []
 
 
 def main(arguments: list[str]) -> int:

@@ -241,6 +241,7 @@ def test_what_an_earlier_run_asked_is_waited_for_no_more(call, ann, olivia, cour
     assert Job.objects.get().status == "queued"
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("verb", ["update", "delete"])
 def test_a_decision_on_a_call_is_never_changed(call, ann, verb):
     say(call, ann)

@@ -20,8 +20,6 @@ from tests.house import (
     with_terms,
 )
 
-pytestmark = pytest.mark.both_databases
-
 LIST = "/api/v1/deliveries/"
 
 
@@ -56,6 +54,7 @@ def test_a_delivery_tells_where_it_is_why_and_who_goes_on(failed, olivia):
     assert "content" not in str(said)
 
 
+@pytest.mark.both_databases
 def test_the_list_is_paged_and_can_be_narrowed(
     desk, inbox, shop, ann, approval, courier, olivia
 ):

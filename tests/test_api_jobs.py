@@ -308,6 +308,7 @@ def test_a_parameter_without_a_value_is_refused(program: APIClient) -> None:
     assert said["errors"] == {"page_size": ["Give it a value, or leave it out."]}
 
 
+@pytest.mark.both_databases
 def test_a_list_is_narrowed_by_status_type_and_time(
     program: APIClient, shop: User, note: JobType
 ) -> None:
@@ -348,6 +349,7 @@ def test_a_list_is_narrowed_by_status_type_and_time(
         assert ids(program.get(JOBS, query)) == found, query
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("query", "field"),
     [

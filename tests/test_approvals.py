@@ -164,6 +164,7 @@ def test_who_approved_for_another_address_may_approve_once_more(twofold, ann, bo
     assert explain(job).sentence.startswith("Approved by ann and bob, ")
 
 
+@pytest.mark.both_databases
 def test_the_database_refuses_a_second_decision_on_just_the_same(twofold, ann):
     decide(ann, twofold, "approve", seen(twofold))
     decision = Decision.objects.get()
@@ -219,6 +220,7 @@ def test_the_doctor_finds_no_fault_with_a_partial_approval(twofold, ann, bob):
         assert list(approved_without_deliveries(Everything())) == []  # type: ignore[arg-type]
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_two_who_give_the_first_approval_at_once_count_as_two(
     committed_review, ann, bob

@@ -111,6 +111,7 @@ def test_the_same_person_may_decide_on_the_result_and_on_deliveries(refused, ann
     assert list(people) == ["ann"]
 
 
+@pytest.mark.both_databases
 def test_each_person_decides_once_on_the_result_and_once_on_a_delivery(refused, ann):
     approve_delivery(refused, by=ann, seen=look(refused))
     for decision in Decision.objects.all():
@@ -119,6 +120,7 @@ def test_each_person_decides_once_on_the_result_and_once_on_a_delivery(refused, 
             decision.save(force_insert=True)
 
 
+@pytest.mark.both_databases
 def test_a_decision_on_a_delivery_is_never_changed(refused, ann):
     decision = approve_delivery(refused, by=ann, seen=look(refused))
     mine = Decision.objects.filter(pk=decision.pk)
@@ -226,6 +228,7 @@ def test_where_the_terms_ask_for_two_nothing_leaves_before_the_second(
     assert broken_links(Job.objects.get()) == []
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_two_who_give_the_first_approval_anew_at_once_count_as_two(
     committed_review, ann, bob

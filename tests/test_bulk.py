@@ -17,8 +17,6 @@ from reviews.models import Destination
 from tests.house import api, bring_to, job_type, person, problem, webhook
 from tests.test_idempotency import post, told_twice
 
-pytestmark = pytest.mark.both_databases
-
 BULK = "/api/v1/jobs/bulk/"
 FEW = {"sqlite": 60, "postgresql": 20}  # SQLite takes at most 999 values at a time
 

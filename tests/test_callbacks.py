@@ -48,8 +48,6 @@ from tests.house import (
     webhook,
 )
 
-pytestmark = pytest.mark.both_databases
-
 PLANTED = {"title": "Quarterly figures of Acme", "metadata": {"order": "4711-0815"}}
 WORDS = ("Quarterly", "Acme", "4711-0815", "order", "a secret text", "ann", "shop")
 

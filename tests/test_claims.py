@@ -132,6 +132,7 @@ def test_who_may_claim_no_longer_keeps_no_claim(review, ann):
     assert Review.objects.get().claimed_until == until
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_claim_at_once_one_is_told_whose_it_is(committed_review, ann, bob):
     reviews = reviews_like(committed_review, rounds(40))

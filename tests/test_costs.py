@@ -14,8 +14,6 @@ from jobs.services.costs import total_cost, with_costs
 from tests.house import api, browser, person
 from tests.test_pages import path_to
 
-pytestmark = pytest.mark.both_databases
-
 TODAY = timezone.now().date()
 DEAR = {"input": Decimal("2.5"), "output": Decimal(10)}
 

@@ -47,8 +47,6 @@ from tests.house import (
     webhook,
 )
 
-pytestmark = pytest.mark.both_databases
-
 BOTH = pytest.mark.parametrize("decide", [approve, reject])
 ELSEWHERE = "http://127.0.0.1:9/hook"  # nobody listens there
 WHY = "The second claim has no source."
@@ -222,6 +220,7 @@ def test_a_comment_can_be_erased_while_its_decision_stands(review, ann):
     assert broken_links(job) == []
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("how", ["update", "delete"])
 def test_a_decision_is_never_changed(review, ann, how):
     decision = approve(review, by=ann, seen=seen(review))

@@ -288,6 +288,7 @@ def test_forged_forms_do_nothing(review, ann, verb, args):
     assert not Decision.objects.exists()
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_a_double_click_whose_two_posts_come_at_once_decides_once(
     committed_review, ann

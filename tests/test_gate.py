@@ -27,8 +27,6 @@ from tests.house import (
     webhook,
 )
 
-pytestmark = pytest.mark.both_databases
-
 # ---- the gate --------------------------------------------------------------------
 
 
@@ -157,6 +155,7 @@ BEFORE_IT_IS_DEAD = [[], ["sending"]] + [
 ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("paths", "another_may"),
     [(BEFORE_IT_IS_DEAD, False), ([["refused"], ["withdrawn"]], True)],

@@ -10,8 +10,6 @@ from jobs.services.hold import set_legal_hold
 from jobs.services.verify import broken_links
 from tests.erasing import cancelled, erased, later
 
-pytestmark = pytest.mark.both_databases
-
 
 def test_a_job_on_legal_hold_is_kept_until_it_is_released(kept, shop, mona):
     job = cancelled(shop)

@@ -12,7 +12,7 @@ from jobs.services.claim import claim_jobs
 from jobs.services.errands import Kind
 from tests.house import bring_to, job_type, submit
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 def limit(model: str = "", **most: int) -> StartLimit:
@@ -103,6 +103,7 @@ def test_a_job_that_waits_its_turn_still_has_its_deadline(note, shop):
     assert job.status == "expired"
 
 
+@pytest.mark.both_databases
 def test_a_limit_limits_something():
     with pytest.raises(IntegrityError), transaction.atomic():
         limit()

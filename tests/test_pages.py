@@ -17,8 +17,6 @@ from jobs.services.hold import set_legal_hold
 from reviews.models import Destination
 from tests.house import bring_to, browser, person, submit, webhook
 
-pytestmark = pytest.mark.both_databases
-
 INLINE = re.compile(
     r"<style|<script(?![^>]*\ssrc=)|\sstyle\s*=|\son[a-z]+\s*=|data:|href=.javascript",
     re.I,
@@ -165,6 +163,7 @@ def test_an_active_pause_and_the_sandbox_are_on_every_page(
 
 
 # ---- lists -------------------------------------------------------------------------
+@pytest.mark.both_databases
 def test_the_job_list_asks_the_same_number_of_questions_however_many_rows(
     boss: User, boss_page: Client, note: JobType, django_assert_max_num_queries: Any
 ) -> None:

@@ -16,7 +16,7 @@ from jobs.sweep import turn
 from tests.house import bring_to, person, submit, sweep_until
 from tests.sweeping import carry, claim, error, history, past_deadline, response
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 def probe_now() -> None:

@@ -9,7 +9,7 @@ from jobs.services.retry import retry_job
 from jobs.sweep import turn
 from tests.house import bring_to, submit
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 def die_with(job: Job) -> None:

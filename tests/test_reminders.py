@@ -49,8 +49,6 @@ from tests.house import (
 )
 from tests.test_races import at_once, reviews_like
 
-pytestmark = pytest.mark.both_databases
-
 TITLE = "Quarterly figures of Acme"
 SECRET_NUMBER = "4711-0815"
 
@@ -444,6 +442,7 @@ def test_what_notices_are_made_of_has_no_field_for_content():
     }
 
 
+@pytest.mark.both_databases
 def test_two_at_once_remind_once(transactional_db, committed, mailed, mailoutbox):
     with in_time(committed):
         (told,) = at_once([remind_reviewers], [partial(reminders, "")])

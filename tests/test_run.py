@@ -16,8 +16,6 @@ from tests.sweeping import (
     runs_of,
 )
 
-pytestmark = pytest.mark.both_databases
-
 
 # ---- an answer, and what is kept of it -------------------------------------------
 def test_a_submitted_job_comes_to_its_review(note, shop, courier):

@@ -19,8 +19,6 @@ from reviews.services.rotate import new_secret, rotate_secret
 from tests.deliveries import received
 from tests.house import SECRET, browser, person, send_due
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def boss(db: None) -> User:

@@ -6,7 +6,6 @@ import threading
 from datetime import timedelta
 from functools import partial
 
-import pytest
 from django.utils import timezone
 from werkzeug import Request, Response
 
@@ -19,8 +18,6 @@ from tests.sweeping import (
     history,
     response,
 )
-
-pytestmark = pytest.mark.both_databases
 
 
 def test_a_sweep_works_until_its_row_is_ended_and_brings_its_replies_home(

@@ -12,8 +12,6 @@ from jobs.models import Conversation, Job, Thread
 from tests.house import submit
 from tests.threads import KEY, thread_of
 
-pytestmark = pytest.mark.both_databases
-
 LONG_AGO = timedelta(days=2)
 
 

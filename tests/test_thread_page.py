@@ -25,8 +25,6 @@ from tests.test_model_written import HOSTILE, NOTE, Tags
 from tests.test_pages import assert_strict, path_to
 from tests.threads import KEY, thread_of
 
-pytestmark = pytest.mark.both_databases
-
 LIST = "jobs_thread_changelist"
 
 

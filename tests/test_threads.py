@@ -87,6 +87,7 @@ def test_it_cannot_be_over_before_it_began(shop):
     assert set(wrong.value.errors) == {"expires_at"}
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_twenty_at_once_make_one_thread_and_one_conversation(shop, courier, provider):
     start = Barrier(20)
@@ -335,6 +336,7 @@ def test_rejected_names_the_active_job(note, shop, slow_provider, ask):
     assert submit(shop, thread="other", on_active=OnActive.REJECT).thread.key == "other"
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_that_would_not_wait_one_is_taken(note, shop):
     start = Barrier(8)

@@ -18,8 +18,6 @@ from jobs.services.tokens import make_token
 from tests.house import api, browser, job_type, person, problem
 from tests.test_pages import assert_strict
 
-pytestmark = pytest.mark.both_databases
-
 JOBS = "/api/v1/jobs/"
 PAGE = "/admin/jobs/apitoken/add/"
 

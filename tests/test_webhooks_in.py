@@ -45,7 +45,7 @@ from tests.house import (
 )
 
 secrets = events.secrets  # a fixture
-pytestmark = [pytest.mark.usefixtures("secrets"), pytest.mark.both_databases]
+pytestmark = pytest.mark.usefixtures("secrets")
 TOO_OFTEN = 1_000
 
 
@@ -567,6 +567,7 @@ def test_unknown_events_without_an_id_are_no_repeats_of_each_other(db):
     assert WebhookReceipt.objects.count() == 2
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_a_thousand_at_once_count_as_one():
     hands = 8
@@ -589,6 +590,7 @@ def test_a_thousand_at_once_count_as_one():
     assert receipt.repeats == TOO_OFTEN - 1
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_events_in_any_order_come_to_the_same(note, shop, courier):
     jobs = [submit(shop) for _ in range(4)]

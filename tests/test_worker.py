@@ -126,7 +126,6 @@ def an_idle_one(worker: Worker) -> psutil.Process | None:
     return idle[-1] if idle else None
 
 
-@pytest.mark.both_databases
 def test_work_goes_on_by_itself_whoever_is_killed_and_ends_when_told_to(
     worker, note, shop
 ):

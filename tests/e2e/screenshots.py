@@ -8,7 +8,6 @@ console has any message, when a page scrolls sideways, or breaks WCAG 2.2 AA.
 """
 
 import argparse
-import os
 import sqlite3
 import sys
 import tempfile
@@ -20,17 +19,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bgreview.processes import Processes, free_port
+from tests import chromium
 from tests.e2e.looks import SIZES, barriers
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PASSWORD = "demo-desk-2026"  # of the demo: bgreview/demo/people.py
 REST = 180  # seconds for the demo to come to rest
 PATIENCE = 5_000  # milliseconds for something on a page
@@ -127,7 +118,9 @@ def photograph(asked: argparse.Namespace) -> list[str]:
     Path(asked.out).mkdir(parents=True, exist_ok=True)
     troubles: list[str] = []
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = play.chromium.launch(
+            executable_path=chromium.find(), args=chromium.FLAGS
+        )
         for size in SIZES:
             for theme in ("light", "dark"):
                 for user in ("olivia", "ann"):
