@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import override_settings
+from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from jobs.services import liveness
@@ -37,6 +38,14 @@ from tests.unguarded import unguarded  # noqa: F401  (fixture)
 from tests.web import web  # noqa: F401  (a fixture)
 
 UNDO_WINDOW = plan.undo_window
+
+# The same examples every time: a test that fails now and then helps nobody. More of
+# them with `make test ALL=1`.
+settings.register_profile(
+    "short", max_examples=50, derandomize=True, deadline=None, database=None
+)
+settings.register_profile("long", settings.get_profile("short"), max_examples=400)
+settings.load_profile("short")
 
 append_only.lift_for_flush()
 gc.disable()  # while half a million objects are imported, of which none is garbage

@@ -20,7 +20,7 @@ from threading import Thread
 
 COMPUTING, WAITING = ["--processes=without"], ["--processes=only"]
 SQLITE, POSTGRES = ["--db=sqlite"], ["--db=postgres", "--only-database"]
-MARKED = ["-m", "both_databases"]
+MARKED, LONG = ["-m", "both_databases"], ["--hypothesis-profile=long"]
 # In their order: the browser's come first, and few tests that last do not come last.
 BY_FILE = ["--dist=loadfile", "--no-loadscope-reorder"]
 CORES = os.cpu_count() or 1
@@ -122,7 +122,7 @@ def parts(everything: bool) -> dict[str, list[str]]:
     """What runs side by side, by its name; the computing runs keep all cores busy."""
     if everything:
         return {
-            "sqlite": [*SQLITE, *COMPUTING, *_workers(CORES // 2)],
+            "sqlite": [*SQLITE, *COMPUTING, *LONG, *_workers(CORES // 2)],
             "postgres": [*POSTGRES, *COMPUTING, *_workers(CORES // 2)],
             "sqlite, processes": [*SQLITE, *WAITING],
             "postgres, processes": [*POSTGRES, *WAITING],

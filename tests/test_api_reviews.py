@@ -13,8 +13,6 @@ from tests.test_claims import holder
 from tests.test_races import reviews_like
 from tests.test_review_page import rewrite
 
-pytestmark = pytest.mark.both_databases
-
 LIST = "/api/v1/reviews/"
 
 
@@ -75,6 +73,7 @@ def test_credentials_of_a_destination_are_not_told_or_shown(review, ann):
     assert "X-Api-Token: (hidden)" in html
 
 
+@pytest.mark.both_databases
 def test_the_queue_is_paged_in_its_order_and_can_be_narrowed(review, ann, bob):
     rows = [review, *reviews_like(with_terms(review, approvals=2), 3)]
     api(ann).post(path(rows[0], "claim"))

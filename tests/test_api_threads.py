@@ -11,8 +11,6 @@ from jobs.models import Job, Price, Thread
 from tests.house import api, bring_to, person, problem, submit
 from tests.threads import KEY, made, thread_of
 
-pytestmark = pytest.mark.both_databases
-
 THREADS = "/api/v1/threads/"
 JOBS = "/api/v1/jobs/"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from standardwebhooks.webhooks import Webhook
 
@@ -189,7 +189,6 @@ def test_a_signed_body_that_is_no_delivery_is_refused_and_breaks_nothing(body):
     assert "not signed" not in str(wrong.value)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     body=some.binary(max_size=50),
     said=some.dictionaries(

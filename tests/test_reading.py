@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import Attempt, EvidenceTrace
@@ -442,8 +442,6 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-# The same examples every time: a test that fails now and then helps nobody.
-@settings(max_examples=100, derandomize=True, deadline=None, database=None)
 @given(BODIES)
 def test_any_json_object_with_an_id_is_read_into_something_that_can_be_stored(said):
     try:
@@ -455,7 +453,6 @@ def test_any_json_object_with_an_id_is_read_into_something_that_can_be_stored(sa
 JUNK = st.binary(max_size=40)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, database=None)
 @given(JUNK | JUNK.map(lambda junk: body_of(*RESEARCH).replace(b"tide", junk)))
 def test_any_bytes_are_a_response_or_none(body):
     with suppress(NotAResponse):

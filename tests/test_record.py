@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from jobs.management.commands import sandbox as sandbox_command
@@ -173,7 +173,6 @@ JSON = some.recursive(
 KINDS = ["message", "function_call", "web_search_call", "reasoning"]
 
 
-@settings(max_examples=150, deadline=None)
 @given(JSON, some.sampled_from(KINDS))
 @example({"name": {}, "content": [{"type": []}]}, "function_call")
 @example({"code": {}}, "message")

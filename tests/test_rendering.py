@@ -6,7 +6,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.rendering import (
@@ -501,7 +501,6 @@ def is_subsequence(wanted: list[str], text: str) -> bool:
     return all(letter in letters for letter in wanted)
 
 
-@settings(max_examples=400, deadline=None)
 @given(TEXTS, SPANS)
 def test_any_text_is_shown_whole_and_harmless(text, spans):
     passages = [Passage(number, *each) for number, each in enumerate(spans)]
@@ -516,7 +515,6 @@ def test_any_text_is_shown_whole_and_harmless(text, spans):
             assert is_subsequence(readable(text), page.text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(TEXTS, TEXTS)
 def test_any_link_is_harmless(url, text):
     page = Page(safe_link(url, text))
