@@ -140,7 +140,7 @@ class Attempt(models.Model):
     objects = AttemptQuerySet.as_manager()
 
     class Meta:
-        ordering = ["job", "number"]
+        ordering = ["job_id", "number"]
         indexes = [
             models.Index(
                 fields=["wake_at"],

@@ -64,7 +64,7 @@ class Conversation(models.Model):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
-        ordering = ["thread", "number"]
+        ordering = ["thread_id", "number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["thread"],
@@ -117,7 +117,7 @@ class ThreadItem(models.Model):
     copied_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["conversation", "position"]
+        ordering = ["conversation_id", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "item_id"], name="one_copy_of_each_item"

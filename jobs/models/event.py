@@ -22,7 +22,7 @@ class JobEvent(models.Model):
     digest = models.CharField(max_length=64)
 
     class Meta:
-        ordering = ["job", "seq"]
+        ordering = ["job_id", "seq"]
         constraints = [
             models.UniqueConstraint(
                 fields=["job", "seq"], name="one_event_per_sequence_number"

@@ -40,7 +40,7 @@ class EvidenceTrace(models.Model):
     sources = models.JSONField(default=list, blank=True)
 
     class Meta:
-        ordering = ["attempt", "position"]
+        ordering = ["attempt_id", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["attempt", "position"], name="one_trace_per_position"
@@ -75,7 +75,7 @@ class Citation(models.Model):
     )
 
     class Meta:
-        ordering = ["result", "position"]
+        ordering = ["result_id", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["result", "position"], name="one_citation_per_position"
@@ -132,7 +132,7 @@ class ToolCall(models.Model):
     objects = ToolCallQuerySet.as_manager()
 
     class Meta:
-        ordering = ["attempt", "pk"]
+        ordering = ["attempt_id", "pk"]
         permissions = [("answer_toolcall", "Can answer calls of the model")]
         constraints = [
             models.UniqueConstraint(

@@ -138,7 +138,7 @@ class JobTypeVersion(Version):
     )
 
     class Meta(Version.Meta):
-        ordering = ["job_type", "-number"]
+        ordering = ["job_type_id", "-number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["job_type", "number"], name="one_version_per_number"

@@ -38,7 +38,7 @@ class Result(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["job", "number"]
+        ordering = ["job_id", "number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["job", "number"], name="one_result_per_number"

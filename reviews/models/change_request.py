@@ -24,7 +24,7 @@ class ChangeRequest(models.Model):
     judged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["decision", "position"]
+        ordering = ["decision_id", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["decision", "position"], name="one_change_request_per_position"

@@ -174,7 +174,7 @@ class DeliveryAttempt(models.Model):
     answer = models.TextField(blank=True, help_text="The first kilobytes of it.")
 
     class Meta:
-        ordering = ["delivery", "number"]
+        ordering = ["delivery_id", "number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["delivery", "number"], name="one_delivery_attempt_per_number"

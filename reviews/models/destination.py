@@ -93,7 +93,7 @@ class DestinationVersion(Version):
     headers = models.JSONField(default=dict, blank=True)
 
     class Meta(Version.Meta):
-        ordering = ["destination", "-number"]
+        ordering = ["destination_id", "-number"]
         constraints = [
             models.UniqueConstraint(
                 fields=["destination", "number"],

@@ -173,7 +173,7 @@ class Check(models.Model):
     done_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["review", "pk"]
+        ordering = ["review_id", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["review", "name"], name="one_check_per_name"
@@ -204,7 +204,7 @@ class CitationVerdict(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ["review", "pk"]
+        ordering = ["review_id", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["review", "citation", "by"],

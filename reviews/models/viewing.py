@@ -19,7 +19,7 @@ class Viewing(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ["review", "pk"]
+        ordering = ["review_id", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["review", "by"],
