@@ -190,19 +190,3 @@ def test_links_lead_to_calls_that_are_there(schema: Shape) -> None:
                     for each in known[link["operationId"]]["parameters"]
                 }
                 assert link["parameters"].keys() <= names
-
-
-# ---- its page -------------------------------------------------------------------
-
-
-@pytest.mark.browser
-def test_its_page_shows_every_call_and_loads_nothing_from_elsewhere(
-    page: Any, schema: Shape
-) -> None:
-    """Under our policy; what a browser complains of fails the test."""
-    page.goto("/api/docs/")
-    page.wait_for_selector(".opblock")
-
-    assert page.locator(".opblock").count() == len(list(calls(schema)))
-    page.locator("#operations-jobs-jobs_create .opblock-summary-control").click()
-    page.wait_for_selector("#operations-jobs-jobs_create >> text=Cracked jar")
