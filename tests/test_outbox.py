@@ -38,8 +38,6 @@ from tests.house import (
     webhook,
 )
 
-pytestmark = pytest.mark.both_databases
-
 TEAMS = {
     "type": "object",
     "properties": {"team": {"type": "string"}, "members": {"type": "integer"}},

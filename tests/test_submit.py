@@ -17,8 +17,6 @@ from jobs.services.invalid import MOST_ERRORS
 from jobs.services.submit import LONGEST_DEADLINE, InvalidInput, submit_job
 from tests.house import api, job_type, person, problem
 
-pytestmark = pytest.mark.both_databases
-
 JOBS = "/api/v1/jobs/"
 NUL, HALF = "a\0b", "a\ud83d"  # what no database stores: NUL, half an emoji
 
@@ -172,6 +170,7 @@ ODD_BUT_GOOD = {
 }
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("more", ODD_BUT_GOOD.values(), ids=ODD_BUT_GOOD)
 def test_odd_but_good_text_comes_back_as_it_was_sent(
     program: APIClient, more: dict[str, Any]
@@ -480,6 +479,7 @@ BAD_CALLS: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("change", "fields"), BAD_CALLS.values(), ids=list(BAD_CALLS))
 def test_the_service_refuses_by_field_too(
     shop: User, anything: JobType, change: dict[str, Any], fields: set[str]
