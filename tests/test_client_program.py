@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -263,9 +264,29 @@ def test_the_help_tells_the_exit_codes(run):
 # ---- in a terminal, and out of it ----------------------------------------------------
 
 
-def started(script: Script, *arguments: str, **how) -> subprocess.Popen:  # noqa: F811
+@contextmanager
+def started(
+    script: Script,  # noqa: F811
+    *arguments: str,
+    **how,
+) -> Iterator[subprocess.Popen]:
+    """The program, which is killed should it not end by itself."""
     env = os.environ | {"BGREVIEW_URL": script.url, "BGREVIEW_TOKEN": TOKEN}
-    return subprocess.Popen([*PROGRAM, *arguments], env=env | {"TERM": "xterm"}, **how)
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env=env | {"TERM": "xterm"},
+        preexec_fn=heed_ctrl_c,
+        **how,
+    ) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+def heed_ctrl_c() -> None:
+    """What runs in the background of a script may have been told to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_is_no_traceback(script):  # noqa: F811
@@ -309,14 +330,15 @@ def test_a_terminal_gets_a_bar_and_a_table(script):  # noqa: F811
 
 def in_a_terminal(script: Script, *arguments: str) -> bytes:  # noqa: F811
     ours, theirs = pty.openpty()
-    program = started(script, *arguments, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    said, until = b"", time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        try:
-            said += os.read(ours, 65536)
-        except OSError:  # nobody has the other end any more
-            break
-    os.close(ours)
-    assert program.wait(PATIENCE) == 0, said
+    pipes = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with started(script, *arguments, **pipes) as program:
+        os.close(theirs)
+        said, until = b"", time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                said += os.read(ours, 65536)
+            except OSError:  # nobody has the other end any more
+                break
+        os.close(ours)
+        assert program.wait(PATIENCE) == 0, said
     return said
