@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,6 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 GRACE = 7.0  # seconds for all of them to end by themselves
 LEAST = 0.5  # of these for each, however long the others took
 DYING = 1.0  # seconds that a killed one may take
+# Systems give higher ones to whoever connects, or asks for any: of these, one that is
+# free stays so until we listen there.
+UNGIVEN = range(20_000, 32_000)
+TRIES = 100
+turns = count(random.randrange(len(UNGIVEN)))  # noqa: S311 (no secret)
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 
@@ -119,13 +126,22 @@ def end_with_parent() -> None:
 
 def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
     """`wanted` if nobody listens there, else PortTaken; 0: one that is free."""
+    if wanted:
+        return _bound(wanted, host)
+    for turn in islice(turns, TRIES):  # nor is one found twice by the same process
+        with suppress(PortTaken):
+            return _bound(UNGIVEN[turn % len(UNGIVEN)], host)
+    raise PortTaken(f"{TRIES} ports on {host} were tried, and none could be had")
+
+
+def _bound(port: int, host: str) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, wanted))
+            probe.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"port {wanted} on {host} is taken: {error}") from error
-        return int(probe.getsockname()[1])
+            raise PortTaken(f"port {port} on {host} is taken: {error}") from error
+        return port
 
 
 def web_command(host: str, port: int) -> list[str]:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from bgreview.demo.place import InUse, Place, webhook_secret
 from bgreview.demo.play import Play
 from bgreview.demo.scenes import Scene, read_scenes
 from bgreview.demo.setting_up import NotOurs, check_database, set_going_again
-from bgreview.processes import ROOT, PortTaken, Processes
+from bgreview.processes import ROOT, PortTaken, Processes, free_port
 from jobs.models import Attempt, Job, JobType, Sweep
 from jobs.sandbox.serving import serve
 from jobs.services.verify import broken_links
@@ -105,6 +106,17 @@ def test_a_port_that_was_taken_since_last_time_is_replaced(place):
         after = place.ports()
     assert after["receiver"] != before["receiver"]
     assert after["web"] == before["web"]
+
+
+def test_a_free_port_is_found_once_and_given_to_nobody_by_chance():
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        given = somebody.getsockname()[1]
+    found = {free_port() for _ in range(20)}
+    assert len(found) == 20
+    assert given > max(found)
+    with pytest.raises(PortTaken, match="none could be had"):
+        free_port(host="192.0.2.1")  # no address of any machine
 
 
 def test_clearing_removes_what_the_demo_made_and_nothing_else(place):
